@@ -1,0 +1,1 @@
+"""Language models: configuration, text, losses, training, evaluation. The only home of torch."""

@@ -1,0 +1,1 @@
+"""What happens: runs, their records, and sweeps over them."""
