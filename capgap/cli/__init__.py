@@ -1,0 +1,5 @@
+"""The command ``capgap``."""
+
+from capgap.cli.main import main
+
+__all__ = ["main"]

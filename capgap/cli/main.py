@@ -1,0 +1,76 @@
+"""Entry point: parse, run, and turn every expected error into one line and status 2."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import capgap
+from capgap.cli import corpus, reproduce, runs
+from capgap.errors import CapgapError
+
+__all__ = ["main"]
+
+DESCRIPTION = """\
+When does a language model learn better from a teacher, and why can a stronger
+teacher make a worse student? Predict it, train it, compare.
+
+start here:
+  capgap reproduce                      theory, prediction, a real distillation, a report
+"""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (try: {self.prog} --help)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = OneLineParser(
+        prog="capgap",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"capgap {capgap.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (reproduce, runs, corpus):
+        module.add_commands(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status.
+
+    0: done. 2: something the user can mend, told in one line on standard error.
+    130: interrupted; whatever was finished before is kept.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except CapgapError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(
+            f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        )
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "safetensors"):
+            raise
+        return _fail(f"this command needs {error.name}: pip install 'capgap[lm]'")
+    except KeyboardInterrupt:
+        print("capgap: interrupted; finished runs are kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"capgap: {' '.join(message.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,108 @@
+"""Progress bars on a terminal, silence in a pipe."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from capgap.lm.training import Progress as TrainingProgress
+    from capgap.measurement.sweep import SweepEvent, SweepPlan
+
+__all__ = ["sweep_progress", "training_progress"]
+
+
+def bars() -> Progress:
+    """A rich display on standard error, invisible when that is not a terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+
+
+@contextmanager
+def training_progress(title: str) -> Iterator[Callable[["TrainingProgress"], None]]:
+    """A bar with loss, tokens per second and time left for one run."""
+    with bars() as display:
+        task = display.add_task(title, total=None, note="")
+
+        def report(p: "TrainingProgress") -> None:
+            note = f"loss {p.loss:.3f}  {p.tokens_per_second:,.0f} tokens/s"
+            display.update(task, total=p.steps, completed=p.step, note=note)
+
+        yield report
+
+
+@contextmanager
+def sweep_progress(
+    plan: "SweepPlan", done: frozenset[str], quiet_lines: bool = True
+) -> Iterator[Callable[["SweepEvent"], None]]:
+    """One bar for the sweep, in FLOPs, and one for each run in flight."""
+    todo = [config for config in plan.configs if config.id not in done]
+    work = {config.id: _work(config) for config in todo}
+    with bars() as display:
+        title = f"sweep: {len(todo)} of {len(plan.configs)} runs to make"
+        whole = display.add_task(title, total=sum(work.values()), note="")
+        tasks: dict[str, int] = {}
+        finished = 0.0
+
+        def report(event: "SweepEvent") -> None:
+            nonlocal finished
+            config = event.config
+            if event.kind != "step":
+                if config.id in tasks:
+                    display.remove_task(tasks.pop(config.id))  # type: ignore[arg-type]
+                finished += work.get(config.id, 0.0)
+                display.update(whole, completed=finished)
+                if not quiet_lines:
+                    display.console.print(_line(event), highlight=False, markup=False)
+                return
+            if config.id not in tasks:
+                tasks[config.id] = display.add_task(f"  {describe(config)}", note="")
+            note = f"loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
+            display.update(
+                tasks[config.id],  # type: ignore[arg-type]
+                total=config.steps,
+                completed=event.step,
+                note=note,
+            )
+
+        yield report
+
+
+def describe(config: "object") -> str:
+    """A run in a few words."""
+    from capgap.lm.config import RunConfig
+
+    assert isinstance(config, RunConfig)
+    size = f"{config.shape.N:,} parameters, {config.D / 1e6:.3g}M tokens"
+    if config.teacher is None:
+        return f"{size}, {config.half} half"
+    return f"{size}, taught by {config.teacher.shape.N:,}"
+
+
+def _line(event: "SweepEvent") -> str:
+    if event.record is not None and event.record.loss is not None:
+        return f"{event.config.id}  {describe(event.config)}: {event.record.loss:.4f} nats"
+    reason = event.record.failure if event.record is not None else event.message
+    return f"{event.config.id}  {describe(event.config)}: FAILED: {reason}"
+
+
+def _work(config: "object") -> float:
+    from capgap.compute import run_flops
+    from capgap.lm.config import RunConfig
+
+    assert isinstance(config, RunConfig)
+    teacher = config.teacher.shape.forward_flops if config.teacher else 0.0
+    return run_flops(config.shape.forward_flops, config.D, teacher)

@@ -1,0 +1,127 @@
+"""The transformer: causality, parameter count, initialization, positions."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch", reason="needs the extra 'lm'")
+
+from capgap.lm.config import ModelShape  # noqa: E402
+from capgap.lm.model import Transformer, rope_tables, rotate  # noqa: E402
+
+shapes = st.builds(
+    ModelShape,
+    depth=st.integers(1, 4),
+    aspect_ratio=st.sampled_from([2, 8, 16]),
+    vocab_size=st.sampled_from([3, 256]),
+    sequence_length=st.just(16),
+)
+
+
+def randomized(shape: ModelShape, seed: int) -> "Transformer":
+    """A float64 model whose head is not 0, so that its logits say something."""
+    model = Transformer(shape, seed).double()
+    with torch.no_grad():
+        model.head.weight.normal_(generator=torch.Generator().manual_seed(seed))
+    return model
+
+
+@given(shapes)
+@settings(max_examples=30, deadline=None)
+def test_closed_form_equals_the_modules_own_count(shape: ModelShape) -> None:
+    model = Transformer(shape)
+    assert model.count_non_embedding() == shape.N
+    tables = 2 * shape.vocab_size * shape.d_model
+    assert sum(p.numel() for p in model.parameters()) == shape.N + tables
+
+
+@given(shapes, st.integers(0, 15), st.integers(0, 10**6))
+@settings(max_examples=30, deadline=None)
+def test_no_position_sees_what_follows_it(shape: ModelShape, place: int, seed: int) -> None:
+    model = randomized(shape, seed)
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(shape.vocab_size, (2, 16), generator=generator)
+    changed = tokens.clone()
+    changed[:, place] = (changed[:, place] + 1) % shape.vocab_size
+    with torch.no_grad():
+        change = (model(tokens) - model(changed)).abs().amax(-1)
+    assert change[:, :place].eq(0).all()
+    assert change[:, place].gt(0).all()
+
+
+def test_every_position_sees_what_precedes_it() -> None:
+    """The counterpart of causality: the last logits depend on every earlier token."""
+    model = randomized(ModelShape(depth=2, sequence_length=16), 1)
+    tokens = torch.arange(16)[None]
+    with torch.no_grad():
+        before = model(tokens)[0, -1]
+        for place in range(16):
+            changed = tokens.clone()
+            changed[0, place] = 99
+            assert (model(changed)[0, -1] - before).abs().max() > 1e-6
+
+
+def test_untrained_model_predicts_the_uniform_distribution() -> None:
+    model = Transformer(ModelShape(depth=2))
+    with torch.no_grad():
+        logits = model(torch.arange(256)[None])
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), torch.arange(256))
+    assert float(loss) == pytest.approx(math.log(256), abs=1e-6)
+
+
+def test_matrices_start_at_one_over_root_fan_in() -> None:
+    shape = ModelShape(depth=8, aspect_ratio=16)
+    for name, p in Transformer(shape, 3).named_parameters():
+        if p.ndim == 1:
+            assert p.eq(1).all()
+        elif name == "head.weight":
+            assert p.eq(0).all()
+        else:
+            fan_in = 1 if name == "embedding.weight" else p.shape[1]
+            writes = name.endswith(("attention.out.weight", "ffn.down.weight"))
+            expected = (1 / math.sqrt(16) if writes else 1.0) / math.sqrt(fan_in)
+            # A sample deviation of n normal draws errs by 1/sqrt(2 n); 5 of these.
+            tolerance = 5 * expected / math.sqrt(2 * p.numel())
+            assert float(p.detach().std()) == pytest.approx(expected, abs=tolerance)
+
+
+def test_seed_decides_the_initialization() -> None:
+    shape = ModelShape(depth=1)
+    one, same, other = (Transformer(shape, s).state_dict() for s in (1, 1, 2))
+    assert all(torch.equal(one[k], same[k]) for k in one)
+    assert not torch.equal(one["embedding.weight"], other["embedding.weight"])
+
+
+def test_rotary_scores_depend_on_the_distance_only() -> None:
+    """<R_s q, R_t k> is a function of s - t, and rotation keeps norms (Su et al. 2021)."""
+    cos, sin = (table.double() for table in rope_tables(32, 16))
+    q, k = torch.randn(2, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    turned_q, turned_k = (rotate(v.expand(1, 32, 1, 16), cos, sin)[0, :, 0] for v in (q, k))
+    scores = turned_q @ turned_k.T
+    for distance in range(-5, 6):
+        diagonal = scores.diagonal(distance)
+        # The tables are float32: six digits.
+        assert torch.allclose(diagonal, diagonal[0].expand_as(diagonal), atol=1e-5)
+    assert torch.allclose(turned_q.norm(dim=-1), q.norm().expand(32), atol=1e-5)
+
+
+def test_rotary_angles_are_those_of_base_500k() -> None:
+    cos, _ = rope_tables(10, 16)
+    for j in range(8):
+        angle = 7 / 500_000 ** (2 * j / 16)
+        assert float(cos[7, 0, j]) == pytest.approx(math.cos(angle), abs=1e-6)
+
+
+def test_queries_and_keys_are_normalized() -> None:
+    """Scaling the query and key projections changes nothing (up to the norm's epsilon)."""
+    model = randomized(ModelShape(depth=1, sequence_length=16), 0)
+    tokens = torch.arange(16)[None]
+    with torch.no_grad():
+        before = model(tokens)
+        width = model.shape.d_model
+        model.blocks[0].attention.qkv.weight[: 2 * width] *= 100
+        after = model(tokens)
+    # epsilon 1e-6 against mean squares of order 1
+    assert torch.allclose(before, after, atol=1e-4)

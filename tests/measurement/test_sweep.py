@@ -1,0 +1,217 @@
+"""Sweeps: expansion of files; kill -9 of the sweep and of its workers, and resumption."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from capgap.errors import CapgapError, InputError
+from capgap.measurement.records import RunRecord, RunStore
+from capgap.measurement.sweep import SweepEvent, SweepPlan, expand, read_sweep, run_sweep
+
+FILE = """
+text = ["texts"]
+
+[defaults]
+aspect_ratio = 8
+sequence_length = 32
+batch_size = 4
+
+[[runs]]
+depth = [1, 2]
+tokens = 8_000
+half = "teacher"
+
+[[runs]]
+depth = 1
+tokens = [5_000, 8_000]
+half = "student"
+distillation_weight = 1.0
+teacher = {depth = [1, 2], tokens = 8_000, half = "teacher"}
+
+[[runs]]
+depth = 1
+tokens = 5_000
+half = "student"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "sweep.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_grids_are_products_and_teachers_come_first(tmp_path: Path) -> None:
+    text, contents = read_sweep(write(tmp_path, FILE))
+    configs = expand(contents, "c")
+    assert text == (str(tmp_path / "texts"),)
+    assert len(configs) == 7
+    made: set[str] = set()
+    for config in configs:
+        assert config.teacher is None or config.teacher.id in made
+        assert config.sequence_length == 32
+        made.add(config.id)
+    assert {(c.depth, c.tokens) for c in configs if c.half == "teacher"} == {
+        (1, 8_000),
+        (2, 8_000),
+    }
+
+
+def test_a_teacher_that_is_not_listed_is_made_too(tmp_path: Path) -> None:
+    text = '[[runs]]\ndepth=1\ntokens=4096\ndistillation_weight=1\n' \
+        'teacher={depth=2, tokens=4096, half="teacher"}\n'  # fmt: skip
+    configs = expand(read_sweep(write(tmp_path, text))[1], "c")
+    assert [(c.depth, c.half) for c in configs] == [(2, "teacher"), (1, "student")]
+
+
+def test_students_defaults_do_not_reach_their_teachers(tmp_path: Path) -> None:
+    text = '[defaults]\ndistillation_weight=0.5\n[[runs]]\ndepth=1\ntokens=4096\n' \
+        'teacher={depth=2, tokens=4096, half="teacher"}\n'  # fmt: skip
+    configs = expand(read_sweep(write(tmp_path, text))[1], "c")
+    assert [c.distillation_weight for c in configs] == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[runs]]\ndepth = ", "is not TOML"),
+        ("", r"no \[\[runs\]\]"),
+        ("[[run]]\ndepth=1", "unknown entry run"),
+        ("[[runs]]\ndepht=1\ntokens=4096", "unknown setting depht"),
+        ("[[runs]]\ndepth=[]\ntokens=4096", "empty list"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        expand(read_sweep(write(tmp_path, text))[1], "c")
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        read_sweep(tmp_path / "none.toml")
+
+
+# What follows trains: each run is a process of its own and takes seconds to start.
+
+
+@pytest.fixture
+def sweep(text_folder: Path, tmp_path: Path) -> Path:
+    pytest.importorskip("torch", reason="needs the extra 'lm'")
+    return write(tmp_path, FILE)
+
+
+def plan_of(path: Path) -> SweepPlan:
+    from capgap.lm.corpus import load_text
+
+    text, contents = read_sweep(path)
+    return SweepPlan(text, expand(contents, load_text(text).fingerprint))
+
+
+def outcomes(records: "tuple[RunRecord, ...] | list[RunRecord]") -> dict[str, object]:
+    return {record.id: record.outcome() for record in records}
+
+
+def test_killed_sweep_ends_with_the_records_of_an_undisturbed_one(
+    sweep: Path, tmp_path: Path
+) -> None:
+    undisturbed = outcomes(run_sweep(plan_of(sweep), RunStore(tmp_path / "whole"), processes=2))
+    folder = tmp_path / "killed"
+    command = [
+        sys.executable, "-m", "capgap", "sweep", str(sweep), "--runs", str(folder), "--json",
+        "--processes", "2",
+    ]  # fmt: skip
+    kills = 0
+    for wanted in (1, 3, 5):  # kill when so many records are there, at whatever moment that is
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while process.poll() is None and len(list(folder.glob("*.json"))) < wanted:
+            time.sleep(0.01)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 2  # on a quick machine the last one may have finished first
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert answer.stderr == ""
+    records = [RunRecord.from_dict(values) for values in json.loads(answer.stdout)]
+    assert outcomes(records) == undisturbed
+    assert outcomes(list(RunStore(folder))) == undisturbed
+
+
+def test_workers_end_with_a_killed_sweep(sweep: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    command = [
+        sys.executable, "-m", "capgap", "sweep", str(sweep), "--runs", str(folder),
+        "--processes", "1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (workers := children(process.pid)):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(alive(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(worker) for worker in workers)
+
+
+def children(pid: int) -> list[int]:
+    """Processes started by `pid` (Linux)."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    if not path.exists():
+        pytest.skip("needs /proc")
+    return [int(word) for word in path.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+    except OSError:
+        return False
+
+
+def test_killed_worker_is_started_again(sweep: Path, tmp_path: Path) -> None:
+    plan = plan_of(sweep)
+    plan = SweepPlan(plan.text, plan.configs[:1])
+    killed = threading.Event()
+
+    def kill_first_worker() -> None:
+        while not (workers := multiprocessing.active_children()):
+            time.sleep(0.01)
+        os.kill(workers[0].pid or 0, signal.SIGKILL)
+        killed.set()
+
+    threading.Thread(target=kill_first_worker).start()
+    records = run_sweep(plan, RunStore(tmp_path / "runs"), processes=1)
+    assert killed.is_set()
+    assert [record.status for record in records] == ["ok"]
+
+
+def test_diverged_run_is_kept_as_failed_and_its_students_are_not_made(
+    text_folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="needs the extra 'lm'")
+    text = FILE.split("[[runs]]")[0] + (
+        "[[runs]]\ndepth = 1\ntokens = 4096\nhalf = 'student'\ndistillation_weight = 1.0\n"
+        "teacher = {depth = 1, tokens = 4096, half = 'teacher', peak_learning_rate = 10.0,"
+        " clip = 1e9, z_weight = 1e30}\n"
+    )
+    store, events = RunStore(tmp_path / "runs"), []
+
+    def listen(event: SweepEvent) -> None:
+        events.append((event.kind, event.config.half))
+
+    with pytest.raises(CapgapError, match="1 of 2 runs not made: .*the teacher .* failed"):
+        run_sweep(plan_of(write(tmp_path, text)), store, processes=1, report=listen)
+    (record,) = list(store)
+    assert record.status == "failed"
+    assert record.loss is None
+    assert "not finite" in str(record.failure)
+    assert [e for e in events if e[0] != "step"] == [("done", "teacher"), ("lost", "student")]
