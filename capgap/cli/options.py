@@ -35,7 +35,7 @@ def add_command(
 
 
 def count(text: str) -> int:
-    """A whole number, also as 2_000_000, 2e6, 2M, 500k, 1.5M or 2Gi-free decimal units.
+    """A whole number, also as 2_000_000, 2e6, 2M, 500k or 1.5M (decimal units).
 
     >>> count("2e6"), count("1.5M"), count("4_096"), count("64k")
     (2000000, 1500000, 4096, 64000)

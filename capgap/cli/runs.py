@@ -218,6 +218,8 @@ def run_table(options: argparse.Namespace) -> None:
     """``capgap runs``."""
     records = list(RunStore(require_folder(options.runs, "runs")))
     for condition in options.where:
+        if "=" not in condition:
+            raise InputError(f"runs: {condition!r} must be KEY=VALUE, such as half=student")
         records = [record for record in records if _matches(record, condition)]
     records.sort(key=lambda r: (r.config.teacher is not None, r.N, r.D, r.L_T or 0.0, r.id))
     if options.json:
@@ -266,14 +268,11 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _matches(record: RunRecord, condition: str) -> bool:
-    key, equals, wanted = condition.partition("=")
+    key, _, wanted = condition.partition("=")
     values = {**record.config.to_dict(), **record.to_dict()}
     del values["config"]
-    if not equals or key not in values:
-        raise InputError(
-            f"runs: {condition!r} must be KEY=VALUE with a key of a record, such as half, depth,"
-            " tokens, seed, status"
-        )
+    if key not in values:
+        raise InputError(f"runs: no key {key!r} in a record; there are {', '.join(sorted(values))}")
     value = values[key]
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:

@@ -6,12 +6,13 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import capgap
 from capgap.compute import run_flops
-from capgap.errors import InputError
+from capgap.errors import CapgapError, InputError
 from capgap.lm.config import RunConfig
 from capgap.lm.corpus import Corpus
 from capgap.lm.evaluation import Evaluation, evaluate
@@ -75,12 +76,14 @@ def execute(
         teacher = load_model(
             config.teacher.shape, place.weights_path(record.id), record.weights_sha256
         )
-    training = train(config, corpus, teacher=teacher, device=target, progress=progress)
     evaluation = None
-    if training.failure is None:
-        evaluation = evaluate(
-            training.model, corpus.validation, device=target, precision=config.precision
-        )
+    with _memory_errors(config):
+        _check_memory(config, device)
+        training = train(config, corpus, teacher=teacher, device=target, progress=progress)
+        if training.failure is None:
+            evaluation = evaluate(
+                training.model, corpus.validation, device=target, precision=config.precision
+            )
     failure = training.failure or _no_better_than_uniform(evaluation, config)
     machine = _machine(device, threads, training.seconds, config.D, code_version)
     weights = None
@@ -102,6 +105,49 @@ def find_teacher(config: RunConfig, stores: Sequence[RunStore]) -> tuple[RunReco
                 return record, store
     where = ", ".join(str(store.folder) for store in stores)
     raise InputError(f"distill: no trained teacher {config.id} with its weights in {where}")
+
+
+# Bytes per parameter in training: weights, gradients and two moments, float32.
+TRAINING_BYTES = 16
+
+
+def _check_memory(config: RunConfig, device: str) -> None:
+    """Refuse a model whose weights and moments alone exceed the memory there is."""
+    tables = 2 * config.vocab_size * config.shape.d_model
+    needed = TRAINING_BYTES * (config.shape.N + tables)
+    there = _memory(device)
+    if needed > there:
+        raise InputError(
+            f"train: depth {config.depth} ({config.shape.N:,} parameters) needs at least"
+            f" {needed / 2**30:.1f} GiB of memory for weights and optimizer; {device} has"
+            f" {there / 2**30:.1f} GiB"
+        )
+
+
+def _memory(device: str) -> float:
+    import torch
+
+    if device.startswith("cuda"):
+        return float(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):  # no sysconf: leave it to the allocator
+        return math.inf
+
+
+@contextmanager
+def _memory_errors(config: RunConfig) -> Iterator[None]:
+    """Tell in one line when the allocator gives up."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or "out of memory" in text or "enough memory" in text:
+            raise CapgapError(
+                f"train: out of memory at depth {config.depth} with batches of"
+                f" {config.batch_size} x {config.sequence_length} tokens; use smaller ones"
+            ) from None
+        raise
 
 
 def _no_better_than_uniform(evaluation: Evaluation | None, config: RunConfig) -> str | None:

@@ -1,5 +1,6 @@
 """Texts and their split: disjoint, complete, reproducible, refused when unusable."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_split_is_disjoint_complete_and_independent_of_order(contents, random) -
 def test_validation_is_spread_over_the_order_and_never_its_tail(contents) -> None:
     corpus = make_corpus("t", named(contents))
     places = [int(d.name) for d in corpus.validation]
-    assert {b - a for a, b in zip(places, places[1:], strict=False)} <= {VALIDATION_EVERY}
+    assert {b - a for a, b in itertools.pairwise(places)} <= {VALIDATION_EVERY}
     assert places[0] == VALIDATION_EVERY // 2
 
 
@@ -79,7 +80,7 @@ def test_shipped_validation_spans_all_years() -> None:
     assert len(years) == 19
     assert years[0] < 1800
     assert years[-1] > 2005
-    assert max(b - a for a, b in zip(years, years[1:], strict=False)) <= 13
+    assert max(b - a for a, b in itertools.pairwise(years)) <= 13
 
 
 def test_stream_holds_each_document_once_behind_a_separator() -> None:

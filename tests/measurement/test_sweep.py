@@ -208,7 +208,7 @@ def test_diverged_run_is_kept_as_failed_and_its_students_are_not_made(
     def listen(event: SweepEvent) -> None:
         events.append((event.kind, event.config.half))
 
-    with pytest.raises(CapgapError, match="1 of 2 runs not made: .*the teacher .* failed"):
+    with pytest.raises(CapgapError, match=r"1 of 2 runs not made: .*the teacher .* failed"):
         run_sweep(plan_of(write(tmp_path, text)), store, processes=1, report=listen)
     (record,) = list(store)
     assert record.status == "failed"

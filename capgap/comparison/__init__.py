@@ -1,0 +1,1 @@
+"""Where theory and measurement meet: fits, intervals, predictions held against outcomes."""

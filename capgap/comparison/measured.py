@@ -1,0 +1,184 @@
+"""The measured runs as tables for a fit, and the laws fitted to them.
+
+Failed runs are never fitted; how many there were is part of the result.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from capgap.comparison.bootstrap import Bootstrap, bootstrap
+from capgap.comparison.fit import Fit, HingeTerm, fit_distillation, fit_supervised
+from capgap.comparison.held_out import HeldOut, leave_one_cell_out
+from capgap.comparison.log_models import FloatArray
+from capgap.errors import InputError
+from capgap.measurement.records import RunRecord
+from capgap.theory.supervised import SupervisedLaw
+
+__all__ = [
+    "DistillationRuns",
+    "FittedLaw",
+    "MeasuredLaws",
+    "SeedNoise",
+    "SupervisedRuns",
+    "distillation_runs",
+    "fit_measured",
+    "seed_noise",
+    "supervised_runs",
+]
+
+LawName = Literal["supervised", "eq8-reduced", "hinge"]
+
+# Far above the seed noise of a few thousandths, so that the fit is nearly least squares but
+# a stray run does not decide it.
+DELTA = 0.01
+HINGE_TERMS: tuple[HingeTerm, ...] = ("scale", "p", "q")
+
+
+@dataclass(frozen=True)
+class SupervisedRuns:
+    """Arrays of shape (n,): parameters, tokens, validation loss (nats per token)."""
+
+    N: FloatArray
+    D: FloatArray
+    L: FloatArray
+
+
+@dataclass(frozen=True)
+class DistillationRuns:
+    """Arrays of shape (n,): student parameters and tokens, teacher loss, student loss."""
+
+    N_S: FloatArray
+    D_S: FloatArray
+    L_T: FloatArray
+    L_S: FloatArray
+
+
+@dataclass(frozen=True)
+class SeedNoise:
+    """Standard deviation of log loss over seeds, pooled over repeated configurations.
+
+    `standard_deviation` is NaN without repeats; `degrees_of_freedom` counts runs less cells.
+    """
+
+    standard_deviation: float
+    degrees_of_freedom: int
+
+
+@dataclass(frozen=True)
+class FittedLaw:
+    """A law fitted to the measured runs, its refits and its held-out errors."""
+
+    name: LawName
+    fit: Fit
+    refits: Bootstrap
+    held_out: HeldOut
+
+
+@dataclass(frozen=True)
+class MeasuredLaws:
+    """What the measured runs say.
+
+    `distilled` is in the order of held-out error, best first.
+    """
+
+    supervised_runs: SupervisedRuns
+    distillation_runs: DistillationRuns
+    noise: SeedNoise
+    failed: int
+    supervised: FittedLaw
+    distilled: tuple[FittedLaw, ...]
+
+
+def supervised_runs(records: Iterable[RunRecord]) -> SupervisedRuns:
+    """Runs without a teacher that did not fail."""
+    rows = [(r.N, r.D, r.loss) for r in _usable(records) if r.config.teacher is None]
+    return SupervisedRuns(*_columns(rows, 3))
+
+
+def distillation_runs(records: Iterable[RunRecord]) -> DistillationRuns:
+    """Runs that learned from the teacher alone (lambda = 1, tau = 1) and did not fail."""
+    rows = [
+        (r.N, r.D, r.L_T, r.loss)
+        for r in _usable(records)
+        if r.config.teacher is not None
+        and r.config.distillation_weight == 1.0
+        and r.config.temperature == 1.0
+    ]
+    return DistillationRuns(*_columns(rows, 4))
+
+
+def seed_noise(records: Iterable[RunRecord]) -> SeedNoise:
+    r"""Pooled standard deviation of log loss between runs that differ in the seed alone.
+
+    .. math:: s^2 = \sum_c \sum_{i \in c} (y_{ci} - \bar y_c)^2 / \sum_c (n_c - 1)
+    """
+    cells: dict[str, list[float]] = defaultdict(list)
+    for record in _usable(records):
+        assert record.loss is not None
+        cells[replace(record.config, seed=0).id].append(float(np.log(record.loss)))
+    repeated = [np.asarray(values) for values in cells.values() if len(values) > 1]
+    degrees = sum(len(values) - 1 for values in repeated)
+    if degrees == 0:
+        return SeedNoise(float("nan"), 0)
+    squares = sum(float(np.sum((values - values.mean()) ** 2)) for values in repeated)
+    return SeedNoise(float(np.sqrt(squares / degrees)), degrees)
+
+
+def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int = 0) -> MeasuredLaws:
+    """Fit the supervised law, then Eq. 8 (reduced) and the hinge law on top of it.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        At least 7 supervised runs and, for the distillation laws, 9 distillations.
+    refits : int
+        Bootstrap refits per law.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    InputError
+        Too few runs, or a design that cannot identify the laws.
+    """
+    own, taught = supervised_runs(records), distillation_runs(records)
+    fit = fit_supervised(own.N, own.D, own.L, delta=DELTA)
+    supervised = _with_errors("supervised", fit, refits, seed)
+    law = fit.law
+    if not isinstance(law, SupervisedLaw):
+        raise InputError("fit_measured: the supervised fit gave no supervised law")
+    inputs = (taught.N_S, taught.D_S, taught.L_T, taught.L_S)
+    eq8 = fit_distillation("eq8-reduced", *inputs, supervised=law, delta=DELTA)
+    hinge = fit_distillation("hinge", *inputs, supervised=law, terms=HINGE_TERMS, delta=DELTA)
+    distilled = [
+        _with_errors("eq8-reduced", eq8, refits, seed),
+        _with_errors("hinge", hinge, refits, seed),
+    ]
+    distilled.sort(key=lambda fitted: fitted.held_out.root_mean_square)
+    return MeasuredLaws(
+        own,
+        taught,
+        seed_noise(records),
+        sum(record.status != "ok" for record in records),
+        supervised,
+        tuple(distilled),
+    )
+
+
+def _with_errors(name: LawName, fit: Fit, refits: int, seed: int) -> FittedLaw:
+    # Runs of a cell share the order of their data, and with it part of their error.
+    draws = bootstrap(fit, n=refits, seed=seed, shared=name != "supervised")
+    return FittedLaw(name, fit, draws, leave_one_cell_out(fit))
+
+
+def _usable(records: Iterable[RunRecord]) -> list[RunRecord]:
+    return [r for r in records if r.status == "ok" and r.loss is not None]
+
+
+def _columns(rows: Sequence[Sequence[float | None]], width: int) -> list[FloatArray]:
+    table = np.array(rows, dtype=np.float64).reshape(-1, width)
+    return [table[:, i].copy() for i in range(width)]

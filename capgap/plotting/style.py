@@ -1,0 +1,202 @@
+"""One restrained style; figures without global state, saved with numbers and provenance.
+
+matplotlib is imported inside the functions, so that importing this module is free. There is
+no pyplot state, and the style lives in a context: it leaves matplotlib's settings alone.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+import capgap
+from capgap.errors import InputError
+from capgap.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "FAINT",
+    "INK",
+    "MUTED",
+    "FloatArray",
+    "headline",
+    "new_figure",
+    "new_panels",
+    "ordered_colors",
+    "save_figure",
+    "source_line",
+    "style",
+]
+
+INK, MUTED, FAINT = "#22262b", "#6b7280", "#e5e7eb"
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Context in which figures take the project's look; settings are restored at its end.
+
+    >>> import matplotlib
+    >>> with style():
+    ...     matplotlib.rcParams["axes.spines.top"]
+    False
+    >>> matplotlib.rcParams["axes.spines.top"]
+    True
+    """
+    import matplotlib
+
+    settings: dict[str, Any] = {
+        "font.family": "DejaVu Sans",
+        "font.size": 9.0,
+        "axes.titlesize": 11.0,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.titlepad": 23.0,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": MUTED,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": FAINT,
+        "grid.linewidth": 0.7,
+        "text.color": INK,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "lines.linewidth": 1.9,
+        "lines.solid_capstyle": "round",
+        "legend.frameon": False,
+        "savefig.dpi": 200,
+        "figure.dpi": 100,
+    }
+    with matplotlib.rc_context(cast(Any, settings)):
+        yield
+
+
+def new_figure(width: float = 6.8, height: float = 4.6) -> "tuple[Figure, Axes]":
+    """Return a figure (inches) with one set of axes and no global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.09, 0.225, 0.79, 0.63))
+    return figure, axes
+
+
+def new_panels(
+    count: int,
+    *,
+    width: float,
+    height: float = 4.4,
+    rows: int = 1,
+    ratios: Sequence[float] | None = None,
+) -> "tuple[Figure, list[Axes]]":
+    """Return a figure (inches) with panels in rows, and room for headline and source line."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    columns = -(-count // rows)
+    top = 1 - (0.62 if rows == 1 else 0.9) / height
+    grid = figure.add_gridspec(
+        rows, columns, width_ratios=ratios, left=0.075, right=0.965, bottom=0.98 / height, top=top,
+        wspace=0.28, hspace=0.32,
+    )  # fmt: skip
+    return figure, [figure.add_subplot(grid[i // columns, i % columns]) for i in range(count)]
+
+
+def ordered_colors(count: int) -> list[tuple[float, float, float, float]]:
+    """Return `count` colors from dark to light for an ordered quantity (viridis).
+
+    Lightness rises along the list, so the order survives any color blindness and gray print.
+
+    >>> len(ordered_colors(3))
+    3
+    """
+    from matplotlib import colormaps
+
+    values = colormaps["viridis"](np.linspace(0.0, 0.76, count))
+    return [(float(r), float(g), float(b), float(a)) for r, g, b, a in values]
+
+
+def source_line(figure: "Figure", text: str) -> None:
+    """Write where the numbers come from, at the foot of the figure."""
+    figure.text(0.012, 0.016, text, fontsize=7, color=MUTED, va="bottom", linespacing=1.4)
+
+
+def headline(axes: "Axes", title: str, note: str) -> None:
+    """Title of the axes, and a line of explanation under it."""
+    axes.set_title(title)
+    axes.annotate(
+        note,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 9),
+        textcoords="offset points",
+        color=MUTED,
+        fontsize=8.5,
+    )
+
+
+def save_figure(
+    figure: "Figure",
+    out: Path,
+    name: str,
+    columns: Mapping[str, Sequence[float] | FloatArray | Sequence[str]],
+    provenance: Mapping[str, object],
+) -> None:
+    """Write NAME.png, NAME.csv (the numbers drawn) and NAME.json (where they come from).
+
+    Every file is written beside its target and then renamed, so a reader never meets half a
+    file. The JSON holds `provenance` and the versions of capgap, numpy and matplotlib, and no
+    time of day: the same inputs give the same bytes.
+
+    Raises
+    ------
+    InputError
+        The columns have different lengths.
+    CapgapError
+        The folder cannot be written.
+    """
+    import matplotlib
+
+    lengths = {key: len(values) for key, values in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError(f"save_figure: column lengths {lengths} must be equal")
+    versions = {
+        "capgap": capgap.__version__,
+        "matplotlib": matplotlib.__version__,
+        "numpy": np.__version__,
+    }
+    record = {**provenance, "versions": versions}
+
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_atomically(out / f"{name}.png", picture.getvalue())
+    write_atomically(out / f"{name}.csv", _csv_text(columns).encode())
+    text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write_atomically(out / f"{name}.json", text.encode())
+
+
+def _csv_text(columns: Mapping[str, Sequence[float] | FloatArray | Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([v if isinstance(v, (str, int)) else repr(float(v)) for v in row])
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""What the equations say: frozen laws and pure functions; no randomness, no data."""
