@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from capgap.comparison.forecast import Forecast
+from capgap.comparison.forecast import Forecast, LawForecast
 from capgap.plotting.measured import LAW_STYLE
 from capgap.plotting.style import INK, headline, new_panels, save_figure, source_line, style
 
@@ -29,33 +29,43 @@ class Outcome:
 def draw_forecast(forecast: Forecast, outcome: Outcome | None) -> "Figure":
     """Intervals written down before the run, the measured losses, and the training curves."""
     figure, (left, right) = new_panels(2, width=9.4, height=4.4, ratios=(1, 1.15))
-    rows = [*reversed(forecast.distilled), forecast.supervised]
-    labels = []
-    for place, row in enumerate(reversed(rows)):
-        label, color, _ = LAW_STYLE[row.law]
-        taught = row.law != "supervised"
-        measured = None
-        if outcome is not None:
-            measured = outcome.distilled if taught else outcome.supervised
-        left.plot([row.low, row.high], [place, place], color=color, linewidth=5, alpha=0.45)
-        left.plot(row.loss, place, "|", color=color, markersize=16, markeredgewidth=2)
-        if measured is not None:
-            left.plot(measured, place, "o", color=INK, markeredgecolor="white", markersize=8)
-        star = " ★" if row is forecast.primary else ""
-        labels.append(f"{'taught' if taught else 'alone'}:\n{label}{star}")
-    left.set_yticks(range(len(labels)), labels)
-    left.set_ylim(-0.6, len(labels) - 0.4)
+    rows = [forecast.supervised, *reversed(forecast.distilled)]
+    for place, row in enumerate(rows):
+        _draw_row(left, row, place, row is forecast.primary, outcome)
+    left.set_yticks([])
+    left.set_ylim(-0.5, len(rows) - 0.25)
     left.set_xlabel("validation loss (nats per token)")
-    left.grid(axis="y", visible=False)
+    left.spines["left"].set_visible(False)
     headline(
         left,
         "Written down, then measured",
-        f"bars: {forecast.level:.0%} intervals; dots: what happened",
+        f"bars: {forecast.level:.0%} intervals; ticks: best guesses; dots: what happened",
     )
     if outcome is not None:
         _draw_curves(right, outcome)
     headline(right, "The training that happened", "next-token loss of the training batches")
     return figure
+
+
+def _draw_row(
+    axes: "Axes", row: LawForecast, place: int, counts: bool, outcome: Outcome | None
+) -> None:
+    label, color, _ = LAW_STYLE[row.law]
+    taught = row.law != "supervised"
+    axes.plot([row.low, row.high], [place, place], color=color, linewidth=5, alpha=0.45)
+    axes.plot(row.loss, place, "|", color=color, markersize=16, markeredgewidth=2)
+    if outcome is not None:
+        measured = outcome.distilled if taught else outcome.supervised
+        axes.plot(measured, place, "o", color=INK, markeredgecolor="white", markersize=8)
+    star = " ★" if counts else ""
+    axes.annotate(
+        f"{'taught' if taught else 'alone'}: {label}{star}",
+        (0, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 13),
+        textcoords="offset points",
+        color=color,
+    )
 
 
 def _draw_curves(axes: "Axes", outcome: Outcome) -> None:
@@ -65,8 +75,12 @@ def _draw_curves(axes: "Axes", outcome: Outcome) -> None:
     ):
         tokens, losses = zip(*curve, strict=True)
         axes.plot(tokens, losses, color=color, label=label, linewidth=1.5)
-    values = [loss for _, loss in outcome.supervised_curve]
-    axes.set_ylim(min(values) - 0.05, sorted(values)[-len(values) // 8])
+    # The first eighth of the training falls from log 256 and would flatten the rest.
+    curves = (outcome.supervised_curve, outcome.distilled_curve)
+    low = min(loss for curve in curves for _, loss in curve)
+    high = max(curve[len(curve) // 8][1] for curve in curves)
+    axes.set_ylim(low - 0.05 * (high - low), high)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g}M")
     axes.set_xlabel("training tokens")
     axes.set_ylabel("nats per token")
     axes.legend(loc="upper right", fontsize=8)

@@ -15,6 +15,7 @@ from capgap.plotting.style import (
     ordered_colors,
     save_figure,
     source_line,
+    spread,
     style,
 )
 
@@ -62,23 +63,27 @@ def draw_supervised(laws: MeasuredLaws, level: float = 0.9) -> "Figure":
     figure, (left, right) = new_panels(2, width=9.4, ratios=(1.7, 1))
     sizes = np.unique(runs.N)
     tokens = np.geomspace(runs.D.min() / 1.25, runs.D.max() * 1.25, 80)
-    for color, N in zip(ordered_colors(len(sizes)), sizes, strict=True):
+    ends = []
+    colors = ordered_colors(len(sizes))
+    for color, N in zip(colors, sizes, strict=True):
         here = runs.N == N
         band = fitted.refits.mean_interval(level, N=np.full_like(tokens, N), D=tokens)
         left.fill_between(tokens, band.low, band.high, color=color, alpha=0.18, linewidth=0)
         left.plot(tokens, band.center, color=color, linewidth=1.4)
         left.plot(runs.D[here], runs.L[here], "o", color=color, markeredgecolor="white")
+        ends.append(float(band.center[-1]))
+        residual = 100 * fitted.fit.residual[here]
+        right.plot(runs.D[here], residual, "o", color=color, markeredgecolor="white")
+    low, high = left.get_ylim()
+    for color, N, place in zip(colors, sizes, spread(ends, (high - low) / 22), strict=True):
         left.annotate(
             parameters(float(N)),
-            (tokens[-1], float(band.center[-1])),
+            (tokens[-1], place),
             xytext=(5, 0),
             textcoords="offset points",
             color=color,
             va="center",
             annotation_clip=False,
-        )
-        right.plot(
-            runs.D[here], 100 * fitted.fit.residual[here], "o", color=color, markeredgecolor="white"
         )
     noise = 100 * laws.noise.standard_deviation
     if np.isfinite(noise):
@@ -87,7 +92,9 @@ def draw_supervised(laws: MeasuredLaws, level: float = 0.9) -> "Figure":
     right.axhline(0, color=MUTED, linewidth=0.8)
     for axes in (left, right):
         axes.set_xscale("log")
-        axes.set_xlabel("training tokens $D$")
+        axes.set_xticks(np.unique(runs.D), [megatokens(float(D)) for D in np.unique(runs.D)])
+        axes.minorticks_off()
+        axes.set_xlabel("training tokens $D$ (bytes)")
     left.set_ylabel("validation loss (nats per token)")
     right.set_ylabel("predicted − measured (%)")
     headline(
@@ -111,7 +118,11 @@ def draw_distillation(laws: MeasuredLaws) -> "Figure":
     grid = np.geomspace(low * 0.97, high * 1.03, 120)
     for axes, (N, D) in zip(panels, by_tokens, strict=True):
         _draw_cell(axes, laws, runs, N, D, grid)
-    panels[0].legend(loc="upper left", fontsize=7.5, handlelength=1.6)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="upper right", bbox_to_anchor=(0.97, 0.995), ncols=3, fontsize=8,
+        handlelength=1.8,
+    )  # fmt: skip
     for i, axes in enumerate(panels):
         if i % rows == 0:
             axes.set_ylabel("student loss (nats per token)")
@@ -121,8 +132,7 @@ def draw_distillation(laws: MeasuredLaws) -> "Figure":
     figure.text(
         0.065,
         0.938,
-        f"{len(runs.L_S)} distillations; stronger teachers to the left; below the dashed line the"
-        " teacher has helped",
+        f"{len(runs.L_S)} distillations; stronger teachers to the left",
         fontsize=8.5,
         color=MUTED,
     )
@@ -135,7 +145,9 @@ def _draw_cell(
     here = (runs.N_S == N) & (runs.D_S == D)
     own = laws.supervised_runs
     alike = (own.N == N) & (own.D == D)
-    axes.plot(grid, grid, color=FAINT, linewidth=1.2, zorder=0, label="student = teacher")
+    axes.plot(
+        grid, grid, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), label="student = teacher"
+    )
     if alike.any():
         axes.axhline(
             float(own.L[alike].mean()),

@@ -34,6 +34,7 @@ __all__ = [
     "ordered_colors",
     "save_figure",
     "source_line",
+    "spread",
     "style",
 ]
 
@@ -132,6 +133,30 @@ def ordered_colors(count: int) -> list[tuple[float, float, float, float]]:
 
     values = colormaps["viridis"](np.linspace(0.0, 0.76, count))
     return [(float(r), float(g), float(b), float(a)) for r, g, b, a in values]
+
+
+def spread(values: Sequence[float], gap: float) -> list[float]:
+    """Move values apart, as little as may be, until neighbors are `gap` from each other.
+
+    For labels beside the ends of curves. The order is kept; clusters move as one around
+    their mean (least squares with order constraints, pooled as in isotonic regression).
+
+    >>> spread([1.0, 1.0, 5.0], 0.5)
+    [0.75, 1.25, 5.0]
+    """
+    order = np.argsort(values, kind="stable")
+    # With gaps taken out, what remains must not decrease: pool neighbors that do.
+    pools: list[list[float]] = []
+    for rank, place in enumerate(order):
+        pools.append([float(values[place]) - rank * gap])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
+            last = pools.pop()
+            pools[-1] += last
+    moved = [float(np.mean(pool)) for pool in pools for _ in pool]
+    result = [0.0] * len(moved)
+    for rank, place in enumerate(order):
+        result[place] = moved[rank] + rank * gap
+    return result
 
 
 def source_line(figure: "Figure", text: str) -> None:

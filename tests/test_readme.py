@@ -1,0 +1,102 @@
+"""The README is true: its table is that of the committed figures, its commands work.
+
+The table is written by ``python tests/test_readme.py``. Python examples run as doctests.
+"""
+
+import csv
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+MARKS = ("<!-- result:", "<!-- end of result -->")
+NAMES = {
+    "hinge": "hinge law, with the teacher",
+    "eq8-reduced": "Eq. 8 (reduced form), with the teacher",
+    "supervised": "supervised law, without a teacher",
+}
+
+
+def table() -> str:
+    """The prediction and its outcome, from the committed figures."""
+    prediction = json.loads((ROOT / "figures" / "prediction.json").read_text())
+    with (ROOT / "figures" / "forecast_and_outcome.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    made = prediction["prediction"]
+    lines = [
+        f"A student of {made['N_S']:,.0f} parameters, {made['D_S']:,.0f} byte tokens, taught by a"
+        f" teacher at {made['L_T']:.3f} nats, and the same student alone; fitted to"
+        f" {made['runs']} other runs:",
+        "",
+        f"| law | predicted, {made['level']:.0%} interval | measured |",
+        "|---|---|---|",
+    ]
+    for place, row in enumerate(rows):
+        low, high, measured = (float(row[key]) for key in ("low", "high", "measured"))
+        inside = "inside" if low <= measured <= high else "outside"
+        star = " (best on held-out runs)" if place == 0 else ""
+        lines.append(
+            f"| {NAMES[row['law']]}{star} | {float(row['predicted']):.3f} [{low:.3f}, {high:.3f}]"
+            f" | {measured:.3f}, {inside} |"
+        )
+    return "\n".join(lines)
+
+
+def split() -> tuple[str, str, str]:
+    """README before, between and after the marks."""
+    text = README.read_text(encoding="utf-8")
+    start = text.index("\n", text.index(MARKS[0])) + 1
+    end = text.index(MARKS[1])
+    return text[:start], text[start:end], text[end:]
+
+
+def test_table_is_that_of_the_figures() -> None:
+    """Words must be equal; numbers may differ by 0.003 nats, what another processor's
+    rounding does to a training at the end (and CI draws the figures anew)."""
+    number = re.compile(r"\d+\.\d+")
+    shown, expected = split()[1].strip(), table()
+    assert number.sub("#", shown) == number.sub("#", expected)
+    values = [[float(v) for v in number.findall(text)] for text in (shown, expected)]
+    assert values[0] == pytest.approx(values[1], abs=0.003)
+
+
+def commands() -> list[str]:
+    """Lines of the README's shell blocks that call capgap alone."""
+    blocks = re.findall(r"```bash\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("capgap ")]
+
+
+def test_commands_work_in_the_order_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="needs the extra 'lm'")
+    from capgap.cli.main import main
+
+    (tmp_path / "simulations").symlink_to(ROOT / "simulations")
+    monkeypatch.chdir(tmp_path)
+    assert len(commands()) == 6
+    for line in commands():
+        assert main(shlex.split(line)[1:]) == 0, line
+        assert capsys.readouterr().out, line
+
+
+def test_pictures_are_there() -> None:
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
+    assert len(pictures) == 3
+    assert all((ROOT / path).is_file() for path in pictures)
+
+
+def test_names_of_files_in_the_text_exist() -> None:
+    text = README.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:capgap|simulations|figures|tests)/[\w./]+)`", text)
+    assert named
+    assert all((ROOT / path).exists() for path in named)
+
+
+if __name__ == "__main__":
+    before, _, after = split()
+    README.write_text(f"{before}{table()}\n{after}", encoding="utf-8")
