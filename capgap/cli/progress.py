@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from capgap.compute import run_flops
+from capgap.lm.config import RunConfig
 
 if TYPE_CHECKING:
     from capgap.lm.training import Progress as TrainingProgress
@@ -18,13 +21,13 @@ __all__ = ["sweep_progress", "training_progress"]
 def bars() -> Progress:
     """A rich display on standard error, invisible when that is not a terminal."""
     console = Console(stderr=True)
+    # 80 columns hold all of it: 34 of text, bar, percent, time left, loss and speed.
     return Progress(
-        SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=28),
+        BarColumn(bar_width=10),
         TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
         console=console,
         disable=not sys.stderr.isatty(),
         transient=True,
@@ -38,7 +41,7 @@ def training_progress(title: str) -> Iterator[Callable[["TrainingProgress"], Non
         task = display.add_task(title, total=None, note="")
 
         def report(p: "TrainingProgress") -> None:
-            note = f"loss {p.loss:.3f}  {p.tokens_per_second:,.0f} tokens/s"
+            note = f"loss {p.loss:.3f} {short(p.tokens_per_second)} tok/s"
             display.update(task, total=p.steps, completed=p.step, note=note)
 
         yield report
@@ -52,25 +55,25 @@ def sweep_progress(
     todo = [config for config in plan.configs if config.id not in done]
     work = {config.id: _work(config) for config in todo}
     with bars() as display:
-        title = f"sweep: {len(todo)} of {len(plan.configs)} runs to make"
+        title = f"{len(todo)} of {len(plan.configs)} runs to make"
         whole = display.add_task(title, total=sum(work.values()), note="")
         tasks: dict[str, int] = {}
-        finished = 0.0
+        done_work = {config.id: 0.0 for config in todo}
 
         def report(event: "SweepEvent") -> None:
-            nonlocal finished
             config = event.config
+            share = event.step / config.steps if event.kind == "step" else 1.0
+            done_work[config.id] = share * work.get(config.id, 0.0)
+            display.update(whole, completed=sum(done_work.values()))
             if event.kind != "step":
                 if config.id in tasks:
                     display.remove_task(tasks.pop(config.id))  # type: ignore[arg-type]
-                finished += work.get(config.id, 0.0)
-                display.update(whole, completed=finished)
                 if not quiet_lines:
                     display.console.print(_line(event), highlight=False, markup=False)
                 return
             if config.id not in tasks:
-                tasks[config.id] = display.add_task(f"  {describe(config)}", note="")
-            note = f"loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
+                tasks[config.id] = display.add_task(title_of(config), note="")
+            note = f"loss {event.loss:.3f} {short(event.tokens_per_second)} tok/s"
             display.update(
                 tasks[config.id],  # type: ignore[arg-type]
                 total=config.steps,
@@ -81,12 +84,27 @@ def sweep_progress(
         yield report
 
 
-def describe(config: "object") -> str:
-    """A run in a few words."""
-    from capgap.lm.config import RunConfig
+def short(value: float) -> str:
+    """A count in three digits and a unit.
 
-    assert isinstance(config, RunConfig)
-    size = f"{config.shape.N:,} parameters, {config.D / 1e6:.3g}M tokens"
+    >>> short(99_328), short(4_194_304), short(512)
+    ('99.3k', '4.19M', '512')
+    """
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def title_of(config: RunConfig) -> str:
+    """A run in at most 34 characters."""
+    taught = f" from {short(config.teacher.shape.N)}" if config.teacher else ""
+    return f"  {short(config.shape.N)}, {short(config.D)} tokens{taught}"
+
+
+def describe(config: RunConfig) -> str:
+    """A run in a few words."""
+    size = f"{config.shape.N:,} parameters, {short(config.D)} tokens"
     if config.teacher is None:
         return f"{size}, {config.half} half"
     return f"{size}, taught by {config.teacher.shape.N:,}"
@@ -99,10 +117,6 @@ def _line(event: "SweepEvent") -> str:
     return f"{event.config.id}  {describe(event.config)}: FAILED: {reason}"
 
 
-def _work(config: "object") -> float:
-    from capgap.compute import run_flops
-    from capgap.lm.config import RunConfig
-
-    assert isinstance(config, RunConfig)
+def _work(config: RunConfig) -> float:
     teacher = config.teacher.shape.forward_flops if config.teacher else 0.0
     return run_flops(config.shape.forward_flops, config.D, teacher)

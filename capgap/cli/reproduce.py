@@ -120,6 +120,8 @@ def _print(result: "Reproduction", report: Path) -> None:
     )
     for law in (laws.supervised, *laws.distilled):
         _print_law(law)
+    for name, reason in laws.left_out:
+        print(f"\n{name}: left out: {reason}")
     print(f"\nprediction for {result.taught.N:,} parameters, {result.taught.D:,} tokens,")
     print(f"teacher at {result.teacher.loss:.4f} nats, written {result.written}:")
     for verdict in result.verdicts:

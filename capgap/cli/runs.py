@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from capgap.cli.options import DEFAULT_RUNS, add_command, count, load_corpus, require_folder
-from capgap.cli.progress import describe, sweep_progress, training_progress
+from capgap.cli.progress import describe, short, sweep_progress, title_of, training_progress
 from capgap.errors import InputError
 from capgap.lm.config import HALVES, PRECISIONS, RunConfig
 from capgap.measurement.records import RunRecord, RunStore
@@ -150,7 +150,7 @@ def _make(options: argparse.Namespace, settings: dict[str, Any], teachers: list[
     config = RunConfig(corpus=corpus.fingerprint, **given, **settings)
     store = RunStore(options.runs)
     known = store.has(config.id)
-    with training_progress(describe(config)) as report:
+    with training_progress(title_of(config)) as report:
         record = execute(
             config,
             corpus,
@@ -225,12 +225,11 @@ def run_table(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps([record.to_dict() for record in records]))
         return
-    rows = [_row(record) for record in records]
     if options.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([COLUMNS, *rows])
+        writer.writerows([COLUMNS, *(_row(record) for record in records)])
         return
-    _print_table(rows)
+    _print_table(records)
 
 
 COLUMNS = (
@@ -255,16 +254,23 @@ def _row(record: RunRecord) -> tuple[str, ...]:
     )
 
 
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name in ("id", "half", "status") else "right")
-    for row in rows:
-        table.add_row(*(f"{int(c):,}" if c.isdigit() and i != 0 else c for i, c in enumerate(row)))
+def _print_table(records: Sequence[RunRecord]) -> None:
+    """A table that fits into 80 columns; ids are cut to what commands accept."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("id", "half", "N", "D", "passes", "seed", "N_T", "L_T", "loss", "se", "status"):
+        left = name in ("id", "half", "status")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    for record in records:
+        row = dict(zip(COLUMNS, _row(record), strict=True))
+        N_T = short(float(row["N_T"])) if row["N_T"] else ""
+        table.add_row(
+            row["id"][:8], row["half"], short(record.N), short(record.D),
+            f"{record.D / record.unique_tokens:.2f}", row["seed"], N_T, row["L_T"], row["loss"],
+            row["se"], row["status"],
+        )  # fmt: skip
     # In a pipe there is no width to fit into: never cut a number.
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width).print(table)
-    print(f"{len(rows)} runs; D in tokens, losses in nats per token")
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    print(f"{len(records)} runs; N parameters, D tokens, losses in nats per token")
 
 
 def _matches(record: RunRecord, condition: str) -> bool:

@@ -35,6 +35,7 @@ LawName = Literal["supervised", "eq8-reduced", "hinge"]
 # Far above the seed noise of a few thousandths, so that the fit is nearly least squares but
 # a stray run does not decide it.
 DELTA = 0.01
+DISTILLATION_LAWS: tuple[LawName, ...] = ("eq8-reduced", "hinge")
 HINGE_TERMS: tuple[HingeTerm, ...] = ("scale", "p", "q")
 
 
@@ -82,7 +83,8 @@ class FittedLaw:
 class MeasuredLaws:
     """What the measured runs say.
 
-    `distilled` is in the order of held-out error, best first.
+    `distilled` is in the order of held-out error, best first. `left_out` names the laws of
+    distillation that the runs did not allow, each with the reason.
     """
 
     supervised_runs: SupervisedRuns
@@ -91,6 +93,7 @@ class MeasuredLaws:
     failed: int
     supervised: FittedLaw
     distilled: tuple[FittedLaw, ...]
+    left_out: tuple[tuple[LawName, str], ...] = ()
 
 
 def supervised_runs(records: Iterable[RunRecord]) -> SupervisedRuns:
@@ -134,7 +137,8 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     Parameters
     ----------
     records : sequence of RunRecord
-        At least 7 supervised runs and, for the distillation laws, 9 distillations.
+        At least 7 supervised runs; a distillation law that the distillations do not allow
+        is left out with the reason.
     refits : int
         Bootstrap refits per law.
     seed : int
@@ -143,7 +147,7 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     Raises
     ------
     InputError
-        Too few runs, or a design that cannot identify the laws.
+        The supervised law cannot be fitted: too few runs, or a design without variation.
     """
     own, taught = supervised_runs(records), distillation_runs(records)
     fit = fit_supervised(own.N, own.D, own.L, delta=DELTA)
@@ -151,13 +155,13 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     law = fit.law
     if not isinstance(law, SupervisedLaw):
         raise InputError("fit_measured: the supervised fit gave no supervised law")
-    inputs = (taught.N_S, taught.D_S, taught.L_T, taught.L_S)
-    eq8 = fit_distillation("eq8-reduced", *inputs, supervised=law, delta=DELTA)
-    hinge = fit_distillation("hinge", *inputs, supervised=law, terms=HINGE_TERMS, delta=DELTA)
-    distilled = [
-        _with_errors("eq8-reduced", eq8, refits, seed),
-        _with_errors("hinge", hinge, refits, seed),
-    ]
+    distilled: list[FittedLaw] = []
+    left_out: list[tuple[LawName, str]] = []
+    for name in DISTILLATION_LAWS:
+        try:
+            distilled.append(_with_errors(name, _fit_taught(name, taught, law), refits, seed))
+        except InputError as error:
+            left_out.append((name, str(error)))
     distilled.sort(key=lambda fitted: fitted.held_out.root_mean_square)
     return MeasuredLaws(
         own,
@@ -166,7 +170,17 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
         sum(record.status != "ok" for record in records),
         supervised,
         tuple(distilled),
+        tuple(left_out),
     )
+
+
+def _fit_taught(name: LawName, runs: DistillationRuns, supervised: SupervisedLaw) -> Fit:
+    inputs = (runs.N_S, runs.D_S, runs.L_T, runs.L_S)
+    if name == "hinge":
+        return fit_distillation(
+            "hinge", *inputs, supervised=supervised, terms=HINGE_TERMS, delta=DELTA
+        )
+    return fit_distillation("eq8-reduced", *inputs, supervised=supervised, delta=DELTA)
 
 
 def _with_errors(name: LawName, fit: Fit, refits: int, seed: int) -> FittedLaw:

@@ -113,6 +113,8 @@ def reproduce(
         raise InputError(f"reproduce: no measured runs in {store.folder}")
     taught_config, alone_config, teacher = _configurations(choice, store)
     laws = fit_measured(records, refits=refits)
+    if not laws.distilled:
+        raise CapgapError(f"reproduce: no law of distillation could be fitted: {laws.left_out}")
     save_supervised(laws, out)
     save_distillation(laws, out)
 

@@ -113,7 +113,6 @@ def _verdict_row(verdict: Verdict) -> list[str]:
 
 def _distillation_section(result: Reproduction) -> Section:
     laws = result.laws
-    best, other = laws.distilled
     return Section(
         "What teachers do to students",
         (
@@ -128,13 +127,16 @@ def _distillation_section(result: Reproduction) -> Section:
                 " training. Dots: measured. Lines: fitted laws with 90% intervals of the law"
                 " itself. Dashed: the same student trained alone.",
             ),
-            f"Left out one student and length at a time and predicted from the others, the"
-            f" {name(best.name)} errs by {100 * best.held_out.root_mean_square:.2f}% (root mean"
-            f" square) and the {name(other.name)} by"
-            f" {100 * other.held_out.root_mean_square:.2f}%; seeds alone make"
-            f" {_noise(laws)}.",
+            "Left out one student and length at a time and predicted from the others, the errors"
+            f" are (root mean square): {_held_out(laws)}; seeds alone make {_noise(laws)}.",
             *(_coefficients(law, name(law.name)) for law in laws.distilled),
         ),
+    )
+
+
+def _held_out(laws: MeasuredLaws) -> str:
+    return ", ".join(
+        f"{name(law.name)} {100 * law.held_out.root_mean_square:.2f}%" for law in laws.distilled
     )
 
 
@@ -205,6 +207,7 @@ def _doubts_section(result: Reproduction) -> Section:
             f"{laws.failed} of the measured runs failed; failed runs are kept in the records and"
             " left out of every fit.",
             "State of the fits. " + ". ".join(statuses) + ".",
+            *(f"The {name(law)} is left out: {reason}." for law, reason in laws.left_out),
         ),
     )
 

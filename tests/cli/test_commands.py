@@ -88,7 +88,8 @@ def test_train_distill_and_table(
     assert [row["id"] for row in rows] == [r["id"] for r in records]
     assert float(rows[1]["L_T"]) == pytest.approx(teacher["loss"], abs=1e-4)
     table = call(capsys, *runs)[1]
-    assert all(row["id"] in table for row in rows)
+    assert all(row["id"][:8] in table for row in rows)
+    assert max(len(line.rstrip()) for line in table.splitlines()) <= 80
     for condition, found in (("half=teacher", 1), ("depth=1", 1), ("seed=0", 2), ("D=4992", 2)):
         assert len(json.loads(call(capsys, *runs, "--json", "--where", condition)[1])) == found
 

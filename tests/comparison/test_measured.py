@@ -63,6 +63,19 @@ def test_planted_laws_are_found_and_named(laws: MeasuredLaws) -> None:
     assert laws.failed == 0
 
 
+def test_a_law_that_the_runs_do_not_allow_is_left_out_with_the_reason() -> None:
+    """Six distillations: enough for the hinge's six coefficients, not for its noise; not
+    enough for the eight of Eq. 8."""
+    made = records(NOISE)
+    alone = [r for r in made if r.config.teacher is None]
+    taught = [r for r in made if r.config.teacher is not None]
+    found = fit_measured([*alone, *taught[:6]], refits=10)
+    assert found.distilled == ()
+    assert [name for name, _ in found.left_out] == ["eq8-reduced", "hinge"]
+    assert all(reason for _, reason in found.left_out)
+    assert found.supervised.fit.status == "converged"
+
+
 def test_forecast_covers_the_planted_truth(laws: MeasuredLaws) -> None:
     N_S, D_S, L_T = 83_376.0, 2.0**21, 1.4
     made = forecast(laws, N_S, D_S, L_T, ["b", "a"])
