@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from capgap.comparison.bootstrap import Bootstrap, bootstrap
 from capgap.comparison.fit import Fit, HingeTerm, fit_distillation, fit_supervised
@@ -35,17 +36,26 @@ LawName = Literal["supervised", "eq8-reduced", "hinge"]
 # Far above the seed noise of a few thousandths, so that the fit is nearly least squares but
 # a stray run does not decide it.
 DELTA = 0.01
+# One attention layer cannot build on another (no induction heads: Olsson et al. 2022, arXiv
+# 2209.11895), and one-layer models do not lie on the law of the deeper ones. They remain
+# teachers: a teacher enters a law by its measured loss alone.
+FEWEST_LAYERS = 2
 DISTILLATION_LAWS: tuple[LawName, ...] = ("eq8-reduced", "hinge")
 HINGE_TERMS: tuple[HingeTerm, ...] = ("scale", "p", "q")
 
 
 @dataclass(frozen=True)
 class SupervisedRuns:
-    """Arrays of shape (n,): parameters, tokens, validation loss (nats per token)."""
+    """Arrays of shape (n,): parameters, tokens, validation loss (nats per token), layers."""
 
     N: FloatArray
     D: FloatArray
     L: FloatArray
+    layers: FloatArray
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> "SupervisedRuns":
+        """The runs that are kept."""
+        return SupervisedRuns(self.N[keep], self.D[keep], self.L[keep], self.layers[keep])
 
 
 @dataclass(frozen=True)
@@ -83,11 +93,16 @@ class FittedLaw:
 class MeasuredLaws:
     """What the measured runs say.
 
+    `supervised_runs` are those that the supervised law was fitted to; `shallow_runs`, of
+    models with one layer, are not (see `FEWEST_LAYERS`), and `held_out_with_shallow` is the
+    root mean square held-out log error of a fit that has them too (NaN without any).
     `distilled` is in the order of held-out error, best first. `left_out` names the laws of
     distillation that the runs did not allow, each with the reason.
     """
 
     supervised_runs: SupervisedRuns
+    shallow_runs: SupervisedRuns
+    held_out_with_shallow: float
     distillation_runs: DistillationRuns
     noise: SeedNoise
     failed: int
@@ -98,8 +113,10 @@ class MeasuredLaws:
 
 def supervised_runs(records: Iterable[RunRecord]) -> SupervisedRuns:
     """Runs without a teacher that did not fail."""
-    rows = [(r.N, r.D, r.loss) for r in _usable(records) if r.config.teacher is None]
-    return SupervisedRuns(*_columns(rows, 3))
+    rows = [
+        (r.N, r.D, r.loss, r.config.depth) for r in _usable(records) if r.config.teacher is None
+    ]
+    return SupervisedRuns(*_columns(rows, 4))
 
 
 def distillation_runs(records: Iterable[RunRecord]) -> DistillationRuns:
@@ -149,7 +166,9 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     InputError
         The supervised law cannot be fitted: too few runs, or a design without variation.
     """
-    own, taught = supervised_runs(records), distillation_runs(records)
+    everyone, taught = supervised_runs(records), distillation_runs(records)
+    deep = everyone.layers >= FEWEST_LAYERS
+    own, shallow = everyone.where(deep), everyone.where(~deep)
     fit = fit_supervised(own.N, own.D, own.L, delta=DELTA)
     supervised = _with_errors("supervised", fit, refits, seed)
     law = fit.law
@@ -165,6 +184,8 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     distilled.sort(key=lambda fitted: fitted.held_out.root_mean_square)
     return MeasuredLaws(
         own,
+        shallow,
+        _held_out_error(everyone) if shallow.L.size else float("nan"),
         taught,
         seed_noise(records),
         sum(record.status != "ok" for record in records),
@@ -172,6 +193,11 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
         tuple(distilled),
         tuple(left_out),
     )
+
+
+def _held_out_error(runs: SupervisedRuns) -> float:
+    fit = fit_supervised(runs.N, runs.D, runs.L, delta=DELTA)
+    return leave_one_cell_out(fit).root_mean_square
 
 
 def _fit_taught(name: LawName, runs: DistillationRuns, supervised: SupervisedLaw) -> Fit:

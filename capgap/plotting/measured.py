@@ -74,6 +74,13 @@ def draw_supervised(laws: MeasuredLaws, level: float = 0.9) -> "Figure":
         ends.append(float(band.center[-1]))
         residual = 100 * fitted.fit.residual[here]
         right.plot(runs.D[here], residual, "o", color=color, markeredgecolor="white")
+    shallow = laws.shallow_runs
+    if shallow.L.size:
+        left.plot(
+            shallow.D, shallow.L, "o", color="white", markeredgecolor=MUTED,
+            label="one layer, not fitted",
+        )  # fmt: skip
+        left.legend(loc="upper right", fontsize=8)
     low, high = left.get_ylim()
     for color, N, place in zip(colors, sizes, spread(ends, (high - low) / 22), strict=True):
         left.annotate(

@@ -152,9 +152,24 @@ def _supervised_section(result: Reproduction) -> Section:
                 "Validation loss of models trained on text alone. Lines: the fitted law; bands: 90%"
                 " interval of the law itself. Right: what it misses, against the noise of seeds.",
             ),
+            *_shallow(laws),
             _coefficients(laws.supervised, "supervised law"),
         ),
     )
+
+
+def _shallow(laws: MeasuredLaws) -> list[str]:
+    count = len(laws.shallow_runs.L)
+    if not count:
+        return []
+    return [
+        f"{count} runs of models with a single layer are left out of this fit: one attention layer"
+        " cannot build on another, and these models do not lie on the law of the deeper ones. With"
+        f" them the held-out error (root mean square) would be"
+        f" {100 * laws.held_out_with_shallow:.2f}% instead of"
+        f" {100 * laws.supervised.held_out.root_mean_square:.2f}%. They still serve as weak"
+        " teachers, whose measured loss is all that the laws use."
+    ]
 
 
 def _coefficients(fitted: FittedLaw, title: str) -> Table:

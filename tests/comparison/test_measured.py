@@ -34,8 +34,17 @@ def test_tables_hold_the_usable_runs_and_only_those() -> None:
     )
     own, taught = supervised_runs([*made, failed]), distillation_runs([*made, softened])
     assert len(own.L) == 24 + 4 + 7
+    assert own.layers.min() == 1
     assert len(taught.L_S) == 42
     assert np.array_equal(taught.L_T, [r.L_T for r in made if r.config.teacher is not None])
+
+
+def test_one_layer_models_are_not_fitted_but_shown(laws: MeasuredLaws) -> None:
+    assert set(laws.shallow_runs.layers) == {1.0}
+    assert len(laws.shallow_runs.L) == 5
+    assert set(laws.supervised_runs.layers) == {2.0, 3.0, 4.0, 5.0, 6.0}
+    # Here they do lie on the planted law, so leaving them out costs nothing and gains nothing.
+    assert laws.held_out_with_shallow < 3 * NOISE
 
 
 def test_noise_of_seeds_is_recovered() -> None:
