@@ -96,7 +96,8 @@ def evaluate(
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 logits = model(x)
             losses = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten(), reduction="none")
-            total += float(losses[keep.flatten()].double().sum())
+            # Summed in float64 on the CPU: some devices have none.
+            total += float(losses[keep.flatten()].cpu().double().sum())
         nats.append(total)
         counts.append(len(document.text))
     return summarize(nats, counts, sum(len(document.text) for document in documents))

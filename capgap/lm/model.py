@@ -35,8 +35,10 @@ class Attention(nn.Module):
         """Map (batch, time, d_model) to the same shape."""
         batch, time, width = x.shape
         q, k, v = self.qkv(x).view(batch, time, 3, self.n_heads, self.d_head).unbind(2)
-        q = rotate(self.q_norm(q), cos, sin).transpose(1, 2)
-        k = rotate(self.k_norm(k), cos, sin).transpose(1, 2)
+        # Under autocast q and k come in half precision; they are normalized in full.
+        full = self.q_norm.weight.dtype
+        q = rotate(self.q_norm(q.to(full)), cos, sin).transpose(1, 2)
+        k = rotate(self.k_norm(k.to(full)), cos, sin).transpose(1, 2)
         mixed = F.scaled_dot_product_attention(q, k, v.transpose(1, 2), is_causal=True)
         return self.out(mixed.transpose(1, 2).reshape(batch, time, width))  # type: ignore[no-any-return]
 

@@ -26,9 +26,11 @@ a grid: a list as a value makes one run per member, several lists their product.
 import itertools
 import multiprocessing
 import os
+import signal
 import threading
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -217,7 +219,8 @@ class _Pool:
             target=_work,
             args=(config, self._text, self._store, self._device, self._teachers, theirs),
         )
-        process.start()
+        with _interrupts_ignored():
+            process.start()
         theirs.close()
         self._attempts[config.id] += 1
         self._workers[mine] = (config, process)
@@ -276,6 +279,19 @@ def _work(
         connection.send(SweepEvent("done", config, record=record))
     except CapgapError as error:
         connection.send(SweepEvent("error", config, message=str(error)))
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Start workers deaf to Ctrl-C: it reaches the whole group, and the sweep ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _end_with_parent() -> None:

@@ -125,3 +125,38 @@ def test_queries_and_keys_are_normalized() -> None:
         after = model(tokens)
     # epsilon 1e-6 against mean squares of order 1
     assert torch.allclose(before, after, atol=1e-4)
+
+
+@given(shapes, st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_gradient_agrees_with_finite_differences(shape: ModelShape, seed: int) -> None:
+    """Directional derivative of the loss along a random direction of all parameters.
+
+    Central differences with h = 1e-5 in float64: truncation and rounding below 1e-8 of a
+    derivative of order 1; tolerance 1e-6.
+    """
+    model = randomized(shape, seed)
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(shape.vocab_size, (2, 17), generator=generator)
+    parameters = list(model.parameters())
+    direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
+    length = math.sqrt(sum(float(d.square().sum()) for d in direction))
+
+    def loss() -> torch.Tensor:
+        logits = model(tokens[:, :-1]).flatten(0, 1)
+        return torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
+
+    slopes = torch.autograd.grad(loss(), parameters)
+    slope = sum(float((g * d).sum()) for g, d in zip(slopes, direction, strict=True)) / length
+
+    def moved(step: float) -> float:
+        with torch.no_grad():
+            for p, d in zip(parameters, direction, strict=True):
+                p += step / length * d
+            value = float(loss())
+            for p, d in zip(parameters, direction, strict=True):
+                p -= step / length * d
+        return value
+
+    h = 1e-5
+    assert (moved(h) - moved(-h)) / (2 * h) == pytest.approx(slope, rel=1e-5, abs=1e-6)

@@ -162,6 +162,25 @@ def test_workers_end_with_a_killed_sweep(sweep: Path, tmp_path: Path) -> None:
     assert not any(alive(worker) for worker in workers)
 
 
+def test_interrupted_sweep_says_so_in_one_line(sweep: Path, tmp_path: Path) -> None:
+    """Ctrl-C reaches the sweep and its workers at once, as a terminal sends it."""
+    command = [
+        sys.executable, "-m", "capgap", "sweep", str(sweep), "--runs", str(tmp_path / "runs"),
+        "--processes", "2",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not children(process.pid):
+        time.sleep(0.02)
+    time.sleep(1.0)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err == "capgap: interrupted; finished runs are kept\n"
+
+
 def children(pid: int) -> list[int]:
     """Processes started by `pid` (Linux)."""
     path = Path(f"/proc/{pid}/task/{pid}/children")
