@@ -81,19 +81,29 @@ class HingeModel(LogModel):
         return log_l + s * corner, np.concatenate(jacobian, axis=-1)
 
     def coefficients(self, x: FloatArray) -> dict[str, float]:
+        """What is fitted: with a given supervised law its scale, not its coefficients."""
         head = len(self._own_names)
-        rho, s, theta = (float(v) for v in np.exp(x[head : head + 3]))
-        tail = [float(v) for v in x[head + 3 :]]
-        p = tail[0] if "p" in self.terms else 0.0
-        q = tail[-1] if "q" in self.terms else 0.0
-        c = float(theta * np.exp(-p * self.own.center_n + q * self.own.center_d))
-        return {**self._own_coefficients(x[:head]), "rho": rho, "s": s, "c": c, "p": p, "q": q}
+        if self.given is None:
+            own = self.own.coefficients(x[:head])
+        else:
+            own = {name: float(np.exp(v)) for name, v in zip(self._own_names, x, strict=False)}
+        tail = self._tail(x)
+        fitted = ("rho", "s", "c", *(name for name in ("p", "q") if name in self.terms))
+        return {**own, **{name: tail[name] for name in fitted}}
 
     def law(self, x: FloatArray) -> HingeLaw:
         """The law at one coordinate vector."""
-        values = self.coefficients(x)
-        tail = {name: values.pop(name) for name in ("rho", "s", "c", "p", "q")}
-        return HingeLaw(SupervisedLaw(**values), **tail)
+        own = self._own_coefficients(x[: len(self._own_names)])
+        return HingeLaw(SupervisedLaw(**own), **self._tail(x))
+
+    def _tail(self, x: FloatArray) -> dict[str, float]:
+        head = len(self._own_names)
+        rho, s, theta = (float(v) for v in np.exp(x[head : head + 3]))
+        powers = [float(v) for v in x[head + 3 :]]
+        p = powers[0] if "p" in self.terms else 0.0
+        q = powers[-1] if "q" in self.terms else 0.0
+        c = float(theta * np.exp(-p * self.own.center_n + q * self.own.center_d))
+        return {"rho": rho, "s": s, "c": c, "p": p, "q": q}
 
     def starts(self, log_loss: FloatArray) -> FloatArray:
         corners = product(np.log([0.3, 0.9]), np.log([0.02, 0.1]), np.log([0.05, 0.3, 1.0]))

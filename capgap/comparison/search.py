@@ -51,7 +51,7 @@ class Fit:
     ----------
     law : SupervisedLaw, DistillationLaw, ReducedDistillationLaw or HingeLaw
     coefficients : dict
-        Its coefficients by name; those of a given supervised law are left out.
+        What was fitted, by name; of a given supervised law only the hinge's scale.
     objective : float
         Weighted sum of Huber losses of the log residuals.
     status : str

@@ -78,11 +78,10 @@ def _prediction_section(result: Reproduction) -> Section:
         (
             f"The student has {result.taught.N:,} parameters and saw {result.taught.D:,} byte"
             f" tokens. Its teacher has {teacher.N:,} parameters, was trained on {teacher.D:,}"
-            f" tokens of other speeches and reaches {nats(teacher.loss or 0.0)} nats. This student"
-            " with this teacher is not among the runs that the laws were fitted to, nor is any"
-            " student with this number of tokens and a teacher. The prediction was written to"
-            f" prediction.json at {result.written}; the training ended at"
-            f" {result.taught.machine.finished}.",
+            f" tokens of other speeches and reaches {nats(teacher.loss or 0.0)} nats. This"
+            " distillation is not among the runs that the laws were fitted to"
+            f"{_novelty(result)}. The prediction was written to `prediction.json` at"
+            f" {result.written}; the training ended at {result.taught.machine.finished}.",
             Picture(
                 result.folder / "forecast_and_outcome.png",
                 "Left: what each law predicted before the training, and what was measured after it;"
@@ -98,6 +97,19 @@ def _prediction_section(result: Reproduction) -> Section:
             f" `{result.alone.id}` (alone) {result.alone.flops:.3g}.",
         ),
     )
+
+
+def _novelty(result: Reproduction) -> str:
+    """What else is new about the run, against those that the laws were fitted to."""
+    runs, D = result.laws.distillation_runs, float(result.taught.D)
+    same = [float(d) for d, n in zip(runs.D_S, runs.N_S, strict=True) if n == result.taught.N]
+    if not same:
+        return ", and none of them has a student of this size"
+    if D in same:
+        return ""
+    between = "between" if min(same) < D < max(same) else "beyond"
+    seen = " and ".join(f"{d / 1e6:.1f}M" for d in sorted(set(same)))
+    return f"; they have this student at {seen} tokens, so this is a prediction {between} those"
 
 
 def _verdict_row(verdict: Verdict) -> list[str]:

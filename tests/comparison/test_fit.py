@@ -1,6 +1,6 @@
 """Fits: planted coefficients come back, wrong designs are refused, doubtful fits say so."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -38,6 +38,11 @@ def test_planted_supervised_law_comes_back(law: SupervisedLaw, gamma, delta: flo
     assert np.max(np.abs(fit.residual)) < 1e-10
 
 
+def vars_of(law: object) -> dict[str, float]:
+    """Coefficients of a law by name."""
+    return {field.name: getattr(law, field.name) for field in fields(law)}  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("kind", "law", "options"),
     [
@@ -52,19 +57,24 @@ def test_planted_distillation_law_comes_back(kind: str, law, options: dict) -> N
     fit = fit_distillation(kind, N_S, D_S, L_T, law.loss(N_S, D_S, L_T), **options)
     assert fit.status == "converged"
     for name, value in fit.coefficients.items():
-        planted = getattr(law, name) if hasattr(law, name) else getattr(law.student, name)
+        own = law.student if isinstance(law, HingeLaw) else law.supervised
+        here = {"scale": 1.0, **vars_of(own), **vars_of(law)}
+        planted = here[name]
         assert value == pytest.approx(planted, rel=1e-6, abs=1e-8)
     np.testing.assert_allclose(fit.law.loss(N_S, D_S, L_T), law.loss(N_S, D_S, L_T), rtol=1e-9)
 
 
 def test_scaled_supervised_law_in_the_hinge() -> None:
-    """scale x l: planted 1.03, read from E, which must be 1.03 times the given law's."""
+    """scale x l: planted 1.03; the fitted law's own E and A are those of the scaled law."""
     scaled = replace(OWN, E=1.03 * OWN.E, A=1.03 ** (1 / OWN.gamma) * OWN.A,
                      B=1.03 ** (1 / OWN.gamma) * OWN.B)  # fmt: skip
     law = HingeLaw(scaled, rho=0.8, s=0.05, c=0.3)
     fit = fit_distillation("hinge", N_S, D_S, L_T, law.loss(N_S, D_S, L_T), supervised=OWN)
-    assert fit.coefficients["E"] / OWN.E == pytest.approx(1.03, rel=1e-9)
-    assert fit.coefficients["A"] == pytest.approx(scaled.A, rel=1e-8)
+    assert list(fit.coefficients) == ["scale", "rho", "s", "c"]
+    assert fit.coefficients["scale"] == pytest.approx(1.03, rel=1e-9)
+    assert isinstance(fit.law, HingeLaw)
+    found = [fit.law.student.E, fit.law.student.A, fit.law.student.B]
+    assert found == pytest.approx([scaled.E, scaled.A, scaled.B], rel=1e-8)
     assert fit.x.size == 4
 
 
