@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from capgap.comparison.bootstrap import Bootstrap, bootstrap
 from capgap.comparison.fit import Fit, HingeTerm, fit_distillation, fit_supervised
+from capgap.comparison.gap_test import GapTest, gap_tests
 from capgap.comparison.held_out import HeldOut, leave_one_cell_out
 from capgap.comparison.log_models import FloatArray
 from capgap.errors import InputError
@@ -97,7 +98,8 @@ class MeasuredLaws:
     models with one layer, are not (see `FEWEST_LAYERS`), and `held_out_with_shallow` is the
     root mean square held-out log error of a fit that has them too (NaN without any).
     `distilled` is in the order of held-out error, best first. `left_out` names the laws of
-    distillation that the runs did not allow, each with the reason.
+    distillation that the runs did not allow, each with the reason. `gaps` are the paired
+    tests of stronger against weaker teachers.
     """
 
     supervised_runs: SupervisedRuns
@@ -109,6 +111,7 @@ class MeasuredLaws:
     supervised: FittedLaw
     distilled: tuple[FittedLaw, ...]
     left_out: tuple[tuple[LawName, str], ...] = ()
+    gaps: tuple[GapTest, ...] = ()
 
 
 def supervised_runs(records: Iterable[RunRecord]) -> SupervisedRuns:
@@ -192,6 +195,7 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
         supervised,
         tuple(distilled),
         tuple(left_out),
+        gap_tests(records),
     )
 
 

@@ -139,11 +139,32 @@ def _distillation_section(result: Reproduction) -> Section:
                 " training. Dots: measured. Lines: fitted laws with 90% intervals of the law"
                 " itself. Dashed: the same student trained alone.",
             ),
+            *_gaps(laws),
             "Left out one student and length at a time and predicted from the others, the errors"
             f" are (root mean square): {_held_out(laws)}; seeds alone make {_noise(laws)}.",
             *(_coefficients(law, name(law.name)) for law in laws.distilled),
         ),
     )
+
+
+def _gaps(laws: MeasuredLaws) -> list[str]:
+    """Whether the strongest teacher made a worse student, by paired seeds."""
+    lines = []
+    for test in laws.gaps:
+        if test.low > 0:
+            verdict = "a stronger teacher made a worse student"
+        elif test.high < 0:
+            verdict = "the stronger teacher made the better student"
+        else:
+            verdict = "the interval contains no difference"
+        lines.append(
+            f"Is there a capacity gap? Students of {test.N_S:,} parameters on {test.D_S:,} tokens,"
+            f" {test.seeds} seeds each: loss with the teacher at {nats(test.L_T_stronger)} minus"
+            f" loss with the weaker teacher at {nats(test.L_T_weaker)}:"
+            f" {test.difference:+.4f} nats, 90% interval {test.low:+.4f} to {test.high:+.4f}"
+            f" (paired over seeds, Student's t): {verdict}."
+        )
+    return lines
 
 
 def _held_out(laws: MeasuredLaws) -> str:
