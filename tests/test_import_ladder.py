@@ -12,10 +12,11 @@ import capgap
 PACKAGE = Path(capgap.__file__).parent
 
 # Room -> rooms it may import, beside itself and the bottom rung.
-BOTTOM = {"errors", "files", "compute", "spectrum", ""}
+BOTTOM = {"errors", "files", "counts", "compute", "spectrum", ""}
 LADDER: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
+    "counts": set(),
     "compute": set(),
     "spectrum": set(),
     "": set(),

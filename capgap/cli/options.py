@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from capgap.counts import parse
 from capgap.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,20 +36,11 @@ def add_command(
 
 
 def count(text: str) -> int:
-    """A whole number, also as 2_000_000, 2e6, 2M, 500k or 1.5M (decimal units).
-
-    >>> count("2e6"), count("1.5M"), count("4_096"), count("64k")
-    (2000000, 1500000, 4096, 64000)
-    """
-    units = {"k": 1e3, "M": 1e6, "B": 1e9}
-    digits, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
+    """A count on the command line; see `capgap.counts.parse`."""
     try:
-        value = float(digits) * unit
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if value != int(value) or value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(value)
+        return parse(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def load_corpus(paths: list[str]) -> "Corpus":

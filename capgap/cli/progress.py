@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from capgap.compute import run_flops
+from capgap.counts import short
 from capgap.lm.config import RunConfig
 
 if TYPE_CHECKING:
@@ -82,18 +83,6 @@ def sweep_progress(
             )
 
         yield report
-
-
-def short(value: float) -> str:
-    """A count in three digits and a unit.
-
-    >>> short(99_328), short(4_194_304), short(512)
-    ('99.3k', '4.19M', '512')
-    """
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
 
 
 def title_of(config: RunConfig) -> str:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from capgap.cli.options import DEFAULT_RUNS, add_command, count, load_corpus, require_folder
-from capgap.cli.progress import describe, short, sweep_progress, title_of, training_progress
+from capgap.cli.progress import describe, sweep_progress, title_of, training_progress
+from capgap.counts import short
 from capgap.errors import InputError
 from capgap.lm.config import HALVES, PRECISIONS, RunConfig
 from capgap.measurement.records import RunRecord, RunStore

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from capgap.comparison.measured import DistillationRuns, FittedLaw, MeasuredLaws
+from capgap.counts import short
 from capgap.plotting.style import (
     FAINT,
     INK,
@@ -39,24 +40,6 @@ LAW_STYLE = {
 }
 
 
-def megatokens(tokens: float) -> str:
-    """Tokens in words.
-
-    >>> megatokens(1_048_576), megatokens(2e9)
-    ('1.05M', '2000M')
-    """
-    return f"{tokens / 1e6:.3g}M" if tokens < 1e9 else f"{tokens / 1e6:.0f}M"
-
-
-def parameters(N: float) -> str:
-    """Parameters in words.
-
-    >>> parameters(26_848), parameters(1.2e6)
-    ('26.8k', '1.2M')
-    """
-    return f"{N / 1e3:.3g}k" if N < 1e6 else f"{N / 1e6:.3g}M"
-
-
 def draw_supervised(laws: MeasuredLaws, level: float = 0.9) -> "Figure":
     """Measured loss against tokens, one curve a size, with the law's interval; and residuals."""
     runs, fitted = laws.supervised_runs, laws.supervised
@@ -84,7 +67,7 @@ def draw_supervised(laws: MeasuredLaws, level: float = 0.9) -> "Figure":
     low, high = left.get_ylim()
     for color, N, place in zip(colors, sizes, spread(ends, (high - low) / 22), strict=True):
         left.annotate(
-            parameters(float(N)),
+            short(float(N)),
             (tokens[-1], place),
             xytext=(5, 0),
             textcoords="offset points",
@@ -99,7 +82,7 @@ def draw_supervised(laws: MeasuredLaws, level: float = 0.9) -> "Figure":
     right.axhline(0, color=MUTED, linewidth=0.8)
     for axes in (left, right):
         axes.set_xscale("log")
-        axes.set_xticks(np.unique(runs.D), [megatokens(float(D)) for D in np.unique(runs.D)])
+        axes.set_xticks(np.unique(runs.D), [short(float(D)) for D in np.unique(runs.D)])
         axes.minorticks_off()
         axes.set_xlabel("training tokens $D$ (bytes)")
     left.set_ylabel("validation loss (nats per token)")
@@ -173,7 +156,7 @@ def _draw_cell(
     axes.set_ylim(values.min() - pad, values.max() + pad)
     axes.set_xlim(grid[0], grid[-1])
     axes.set_title(
-        f"{parameters(N)} parameters, {megatokens(D)} tokens",
+        f"{short(N)} parameters, {short(D)} tokens",
         fontsize=9,
         fontweight="normal",
         pad=5,

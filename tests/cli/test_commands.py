@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, results, and errors in one line."""
 
+import argparse
 import csv
 import io
 import json
@@ -194,6 +195,12 @@ def test_interruption_is_told(
     monkeypatch.setattr("capgap.cli.corpus.load_corpus", stop)
     status, _, err = call(capsys, "corpus", "info")
     assert (status, err.count("\n")) == (130, 1)
+
+
+def test_counts_are_refused_when_they_are_none() -> None:
+    for text in ("", "M", "nan", "inf", "-1", "0.5", "1G"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            count(text)
 
 
 @pytest.mark.parametrize(
