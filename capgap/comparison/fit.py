@@ -16,7 +16,8 @@ from capgap.theory.supervised import SupervisedLaw
 
 __all__ = ["Fit", "HingeTerm", "fit_distillation", "fit_supervised"]
 
-HingeTerm = Literal["scale", "p", "q"]
+HingeTerm = Literal["scale", "tokens", "p", "q"]
+_TERMS = frozenset({"scale", "tokens", "p", "q"})
 
 
 def fit_supervised(
@@ -101,7 +102,7 @@ def fit_distillation(
     ----------
     kind : str
         `eq8-reduced` : `ReducedDistillationLaw`, 8 coefficients; `eq8` : `DistillationLaw`,
-        9; `hinge` : `HingeLaw`, 3 to 6 on a given supervised law, 9 to 11 without one.
+        9; `hinge` : `HingeLaw`, 3 to 7 on a given supervised law, 9 to 11 without one.
     N_S, D_S, L_T, L_S : array_like, shape (n,)
         Student parameters, tokens, teacher loss and student loss (nats per token).
     supervised : SupervisedLaw or None
@@ -109,9 +110,10 @@ def fit_distillation(
         forms of Eq. 8 need it: from distillation runs alone the scale of the supervised law
         and the position of the knee are one number. Without it, `hinge` fits its own
         level from the distillation runs.
-    terms : tuple of {"scale", "p", "q"}
+    terms : tuple of {"scale", "tokens", "p", "q"}
         Hinge only: with a supervised law, whether the corner's level is a free multiple of
-        it ("scale"), and whether theta varies with N_S ("p") and D_S ("q").
+        it ("scale") or the law on a multiple of the student's tokens ("tokens"); and whether
+        theta varies with N_S ("p") and D_S ("q").
     delta, weights
         As in `fit_supervised`.
     start : Fit, optional
@@ -161,9 +163,11 @@ def _distillation_model(
     terms: frozenset[str],
 ) -> LogModel:
     operation = "fit_distillation"
-    unknown = sorted(terms - {"scale", "p", "q"})
+    unknown = sorted(terms - _TERMS)
     if unknown:
-        raise InputError(f"{operation}: terms has {unknown[0]!r}, must be among scale, p, q")
+        raise InputError(
+            f"{operation}: terms has {unknown[0]!r}, must be among scale, tokens, p, q"
+        )
     N_S, D_S, L_T, L_S = (data[name] for name in ("N_S", "D_S", "L_T", "L"))
     if kind == "hinge":
         return HingeModel.build(N_S, D_S, L_T, L_S, supervised, terms)

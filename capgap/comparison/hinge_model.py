@@ -1,9 +1,8 @@
 """The hinge law in well-conditioned coordinates, with the student's law free or given.
 
-Free: the coordinates of the supervised law l, then log rho, log s and log theta at the center
-of the design, then p and q where they are asked for. Given: l = scale x the supervised law,
-with log scale as a coordinate if asked for; scaling is closed in the family, since
-scale (A/N^alpha + B/D^beta)^gamma has A and B multiplied by scale^(1/gamma).
+First the coordinates of the corner's level l: those of a supervised law, or `GivenLevel`'s
+scale and tokens. Then log rho, log s and log theta at the center of the design, then p and
+q where they are asked for.
 """
 
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from capgap.comparison.given_level import GivenLevel
 from capgap.comparison.log_models import FloatArray, LogModel, SupervisedModel
 from capgap.theory.hinge import HingeLaw
 from capgap.theory.supervised import SupervisedLaw
@@ -23,18 +23,19 @@ RHO = (float(np.log(1e-3)), float(np.log(5.0)))
 S = (float(np.log(1e-4)), float(np.log(2.0)))
 THETA = (float(np.log(1e-4)), float(np.log(20.0)))
 POWER = (-3.0, 3.0)
-SCALE = (-1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class HingeModel(LogModel):
-    """`given` is the supervised law, or None; `terms` are those of scale, p, q that are free."""
+    """`level` is the model of l; `terms` are those of p, q that are free; n, d are centered."""
 
-    given: SupervisedLaw | None
+    level: SupervisedModel | GivenLevel
     terms: frozenset[str]
-    own: SupervisedModel
+    center_n: float
+    center_d: float
+    n: FloatArray
+    d: FloatArray
     log_L_T: FloatArray
-    log_given: FloatArray
 
     @classmethod
     def build(
@@ -47,24 +48,28 @@ class HingeModel(LogModel):
         terms: frozenset[str],
     ) -> Self:
         """Center the design."""
-        own = SupervisedModel.build(N_S, D_S, L_S, None)
-        log_given = np.zeros_like(L_T) if given is None else given.log_loss(N_S, D_S)
-        return cls(given, terms, own, np.log(L_T), log_given)
+        log_N, log_D = np.log(N_S), np.log(D_S)
+        level: SupervisedModel | GivenLevel
+        if given is None:
+            level = SupervisedModel.build(N_S, D_S, L_S, None)
+        else:
+            free = tuple(name for name in ("scale", "tokens") if name in terms)
+            level = GivenLevel(given, free, log_N, log_D)
+        n, d = float(log_N.mean()), float(log_D.mean())
+        return cls(level, terms & {"p", "q"}, n, d, log_N - n, log_D - d, np.log(L_T))
 
     @property
     def names(self) -> tuple[str, ...]:
-        tail = ("rho", "s", "c", *(name for name in ("p", "q") if name in self.terms))
-        return (*self._own_names, *tail)
+        return (*self.level.names, "rho", "s", "c", *self._powers)
 
     @property
     def bounds(self) -> FloatArray:
-        tail = [RHO, S, THETA, *[POWER] * (len(self.terms & {"p", "q"}))]
-        head = [SCALE] * len(self._own_names) if self.given is not None else self.own.bounds
-        return np.array([*head, *tail])
+        tail = np.array([RHO, S, THETA, *[POWER] * len(self.terms)])
+        return np.concatenate([self.level.bounds, tail])
 
     def evaluate(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        head = len(self._own_names)
-        log_l, own_jacobian = self._own(x[:, :head])
+        head = len(self.level.names)
+        log_l, own_jacobian = self.level.evaluate(x[:, :head])
         rho, s = np.exp(x[:, head, None]), np.exp(x[:, head + 1, None])
         theta = self._theta(x)
         z = self.log_L_T - log_l
@@ -75,84 +80,54 @@ class HingeModel(LogModel):
         level = 1 - share * rho + (1 - share) * theta
         d_theta = -(1 - share) * theta * z
         columns = [share * rho * z, s * corner - share * rho * z - d_theta, d_theta]
-        columns += [d_theta * self.own.part.n] if "p" in self.terms else []
-        columns += [-d_theta * self.own.part.d] if "q" in self.terms else []
+        columns += [d_theta * self.n] if "p" in self.terms else []
+        columns += [-d_theta * self.d] if "q" in self.terms else []
         jacobian = [level[..., None] * own_jacobian, np.stack(columns, axis=-1)]
         return log_l + s * corner, np.concatenate(jacobian, axis=-1)
 
     def coefficients(self, x: FloatArray) -> dict[str, float]:
-        """What is fitted: with a given supervised law its scale, not its coefficients."""
-        head = len(self._own_names)
-        if self.given is None:
-            own = self.own.coefficients(x[:head])
-        else:
-            own = {name: float(np.exp(v)) for name, v in zip(self._own_names, x, strict=False)}
-        tail = self._tail(x)
-        fitted = ("rho", "s", "c", *(name for name in ("p", "q") if name in self.terms))
-        return {**own, **{name: tail[name] for name in fitted}}
+        """What is fitted: with a given supervised law not its coefficients."""
+        head, tail = len(self.level.names), self._tail(x)
+        fitted = {name: tail[name] for name in ("rho", "s", "c", *self._powers)}
+        return {**self.level.coefficients(x[:head]), **fitted}
 
     def law(self, x: FloatArray) -> HingeLaw:
         """The law at one coordinate vector."""
-        own = self._own_coefficients(x[: len(self._own_names)])
-        return HingeLaw(SupervisedLaw(**own), **self._tail(x))
-
-    def _tail(self, x: FloatArray) -> dict[str, float]:
-        head = len(self._own_names)
-        rho, s, theta = (float(v) for v in np.exp(x[head : head + 3]))
-        powers = [float(v) for v in x[head + 3 :]]
-        p = powers[0] if "p" in self.terms else 0.0
-        q = powers[-1] if "q" in self.terms else 0.0
-        c = float(theta * np.exp(-p * self.own.center_n + q * self.own.center_d))
-        return {"rho": rho, "s": s, "c": c, "p": p, "q": q}
+        return HingeLaw(self.level.law(x[: len(self.level.names)]), **self._tail(x))
 
     def starts(self, log_loss: FloatArray) -> FloatArray:
         corners = product(np.log([0.3, 0.9]), np.log([0.02, 0.1]), np.log([0.05, 0.3, 1.0]))
-        powers = [0.0] * len(self.terms & {"p", "q"})
-        tails = [[*corner, *powers] for corner in corners]
-        if self.given is None:
-            heads = self.own.starts(log_loss).tolist()
-        else:
-            heads = [[v] for v in (-0.1, 0.0, 0.1)] if "scale" in self.terms else [[]]
+        tails = [[*corner, *[0.0] * len(self.terms)] for corner in corners]
+        heads = self.level.starts(log_loss).tolist()
         return np.array([[*head, *tail] for head, tail in product(heads, tails)])
 
     def at(self, inputs: Mapping[str, FloatArray]) -> Self:
         N_S, D_S = inputs["N_S"], inputs["D_S"]
-        own = self.own.at({"N": N_S, "D": D_S})
-        log_given = self.log_given if self.given is None else self.given.log_loss(N_S, D_S)
-        return replace(self, own=own, log_L_T=np.log(inputs["L_T"]), log_given=log_given)
+        return replace(
+            self,
+            level=self.level.at({"N": N_S, "D": D_S}),
+            n=np.log(N_S) - self.center_n,
+            d=np.log(D_S) - self.center_d,
+            log_L_T=np.log(inputs["L_T"]),
+        )
 
     @property
-    def _own_names(self) -> tuple[str, ...]:
-        if self.given is None:
-            return self.own.names
-        return ("scale",) if "scale" in self.terms else ()
+    def _powers(self) -> tuple[str, ...]:
+        return tuple(name for name in ("p", "q") if name in self.terms)
 
-    def _own(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        if self.given is None:
-            return self.own.evaluate(x)
-        log_l = np.broadcast_to(self.log_given, (len(x), self.log_given.size))
-        return log_l + x.sum(axis=1)[:, None], np.ones((*log_l.shape, x.shape[1]))
-
-    def _own_coefficients(self, x: FloatArray) -> dict[str, float]:
-        if self.given is None:
-            return self.own.coefficients(x)
-        law = self.given
-        scale = float(np.exp(x.sum()))
-        inner = scale ** (1 / law.gamma)
-        return {
-            "E": scale * law.E,
-            "A": inner * law.A,
-            "B": inner * law.B,
-            "alpha": law.alpha,
-            "beta": law.beta,
-            "gamma": law.gamma,
-        }
+    def _tail(self, x: FloatArray) -> dict[str, float]:
+        head = len(self.level.names)
+        rho, s, theta = (float(v) for v in np.exp(x[head : head + 3]))
+        powers = dict(zip(self._powers, (float(v) for v in x[head + 3 :]), strict=True))
+        p, q = powers.get("p", 0.0), powers.get("q", 0.0)
+        c = float(theta * np.exp(-p * self.center_n + q * self.center_d))
+        return {"rho": rho, "s": s, "c": c, "p": p, "q": q}
 
     def _theta(self, x: FloatArray) -> FloatArray:
-        head = len(self._own_names)
-        log_theta = x[:, head + 2, None] + 0 * self.own.part.n
+        head = len(self.level.names)
+        log_theta = x[:, head + 2, None] + 0 * self.n
         if "p" in self.terms:
-            log_theta = log_theta + x[:, head + 3, None] * self.own.part.n
+            log_theta = log_theta + x[:, head + 3, None] * self.n
         if "q" in self.terms:
-            log_theta = log_theta - x[:, -1, None] * self.own.part.d
+            log_theta = log_theta - x[:, -1, None] * self.d
         return np.asarray(np.exp(log_theta), dtype=np.float64)

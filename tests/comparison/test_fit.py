@@ -58,7 +58,7 @@ def test_planted_distillation_law_comes_back(kind: str, law, options: dict) -> N
     assert fit.status == "converged"
     for name, value in fit.coefficients.items():
         own = law.student if isinstance(law, HingeLaw) else law.supervised
-        here = {"scale": 1.0, **vars_of(own), **vars_of(law)}
+        here = {"scale": 1.0, "tokens": 1.0, **vars_of(own), **vars_of(law)}
         planted = here[name]
         assert value == pytest.approx(planted, rel=1e-6, abs=1e-8)
     np.testing.assert_allclose(fit.law.loss(N_S, D_S, L_T), law.loss(N_S, D_S, L_T), rtol=1e-9)
@@ -76,6 +76,20 @@ def test_scaled_supervised_law_in_the_hinge() -> None:
     found = [fit.law.student.E, fit.law.student.A, fit.law.student.B]
     assert found == pytest.approx([scaled.E, scaled.A, scaled.B], rel=1e-8)
     assert fit.x.size == 4
+
+
+def test_tokens_that_are_worth_more_in_the_hinge() -> None:
+    """The corner is the given law on 1.6 times the tokens: planted, and found."""
+    law = HingeLaw(replace(OWN, B=1.6**-OWN.beta * OWN.B), rho=0.8, s=0.05, c=0.3)
+    assert law.student.loss(3e8, 1e10) == pytest.approx(OWN.loss(3e8, 1.6e10), rel=1e-12)
+    fit = fit_distillation(
+        "hinge", N_S, D_S, L_T, law.loss(N_S, D_S, L_T), supervised=OWN, terms=("tokens",)
+    )
+    assert list(fit.coefficients) == ["tokens", "rho", "s", "c"]
+    assert fit.coefficients["tokens"] == pytest.approx(1.6, rel=1e-7)
+    assert isinstance(fit.law, HingeLaw)
+    found = fit.law.student.B
+    assert found == pytest.approx(law.student.B, rel=1e-7)
 
 
 @pytest.mark.parametrize("delta", [1e-3, 1e-2])

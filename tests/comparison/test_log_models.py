@@ -25,6 +25,10 @@ def models() -> dict[str, LogModel]:
         "hinge": HingeModel.build(N, D, L_T, L, OWN, frozenset({"scale"})),
         "hinge, fixed level": HingeModel.build(N, D, L_T, L, OWN, frozenset({"q"})),
         "hinge, p and q": HingeModel.build(N, D, L_T, L, OWN, frozenset({"scale", "p", "q"})),
+        "hinge, tokens": HingeModel.build(N, D, L_T, L, OWN, frozenset({"tokens"})),
+        "hinge, scale and tokens": HingeModel.build(
+            N, D, L_T, L, OWN, frozenset({"scale", "tokens", "p"})
+        ),
         "hinge, free": HingeModel.build(N, D, L_T, L, None, frozenset({"p"})),
     }
     return {

@@ -73,8 +73,7 @@ def test_planted_laws_are_found_and_named(laws: MeasuredLaws) -> None:
 
 
 def test_a_law_that_the_runs_do_not_allow_is_left_out_with_the_reason() -> None:
-    """Six distillations: enough for the hinge's six coefficients, not for its noise; not
-    enough for the eight of Eq. 8."""
+    """Six distillations from a single teacher say nothing about teachers."""
     made = records(NOISE)
     alone = [r for r in made if r.config.teacher is None]
     taught = [r for r in made if r.config.teacher is not None]
