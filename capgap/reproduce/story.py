@@ -4,11 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from capgap.comparison.forecast import LawForecast, Verdict
-from capgap.comparison.measured import FittedLaw, MeasuredLaws
+from capgap.comparison.measured import FittedLaw
 from capgap.files import write_atomically
 from capgap.measurement.records import RunRecord
-from capgap.plotting.measured import LAW_STYLE
 from capgap.report import Picture, Section, Table, render
+from capgap.reproduce.findings import (
+    gaps,
+    held_out,
+    name,
+    nats,
+    noise,
+    novelty,
+    shallow,
+    worth,
+)
 from capgap.reproduce.job import Reproduction
 
 __all__ = ["write_report"]
@@ -37,19 +46,9 @@ def write_report(result: Reproduction) -> Path:
     return path
 
 
-def nats(value: float) -> str:
-    """A loss with four digits behind the point."""
-    return f"{value:.4f}"
-
-
 def interval(row: LawForecast) -> str:
     """A prediction with its interval."""
     return f"{row.loss:.4f} [{row.low:.4f}, {row.high:.4f}]"
-
-
-def name(law: str) -> str:
-    """A law's name in running text."""
-    return LAW_STYLE[law][0]
 
 
 def _verdict(result: Reproduction) -> list[str]:
@@ -80,7 +79,7 @@ def _prediction_section(result: Reproduction) -> Section:
             f" tokens. Its teacher has {teacher.N:,} parameters, was trained on {teacher.D:,}"
             f" tokens of other speeches and reaches {nats(teacher.loss or 0.0)} nats. This"
             " distillation is not among the runs that the laws were fitted to"
-            f"{_novelty(result)}. The prediction was written to `prediction.json` at"
+            f"{novelty(result)}. The prediction was written to `prediction.json` at"
             f" {result.written}; the training ended at {result.taught.machine.finished}.",
             Picture(
                 result.folder / "forecast_and_outcome.png",
@@ -97,19 +96,6 @@ def _prediction_section(result: Reproduction) -> Section:
             f" `{result.alone.id}` (alone) {result.alone.flops:.3g}.",
         ),
     )
-
-
-def _novelty(result: Reproduction) -> str:
-    """What else is new about the run, against those that the laws were fitted to."""
-    runs, D = result.laws.distillation_runs, float(result.taught.D)
-    same = [float(d) for d, n in zip(runs.D_S, runs.N_S, strict=True) if n == result.taught.N]
-    if not same:
-        return ", and none of them has a student of this size"
-    if D in same:
-        return ""
-    between = "between" if min(same) < D < max(same) else "beyond"
-    seen = " and ".join(f"{d / 1e6:.1f}M" for d in sorted(set(same)))
-    return f"; they have this student at {seen} tokens, so this is a prediction {between} those"
 
 
 def _verdict_row(verdict: Verdict) -> list[str]:
@@ -142,54 +128,12 @@ def _distillation_section(result: Reproduction) -> Section:
                 " training. Dots: measured. Lines: fitted laws with 90% intervals of the law"
                 " itself. Dashed: the same student trained alone.",
             ),
-            *_gaps(laws),
-            *_worth(laws),
+            *gaps(laws),
+            *worth(laws),
             "Left out one student and length at a time and predicted from the others, the errors"
-            f" are (root mean square): {_held_out(laws)}; seeds alone make {_noise(laws)}.",
+            f" are (root mean square): {held_out(laws)}; seeds alone make {noise(laws)}.",
             *(_coefficients(law, name(law.name)) for law in laws.distilled),
         ),
-    )
-
-
-def _gaps(laws: MeasuredLaws) -> list[str]:
-    """Whether the strongest teacher made a worse student, by paired seeds."""
-    lines = []
-    for test in laws.gaps:
-        if test.low > 0:
-            verdict = "a stronger teacher made a worse student"
-        elif test.high < 0:
-            verdict = "the stronger teacher made the better student"
-        else:
-            verdict = "the interval contains no difference"
-        lines.append(
-            f"Is there a capacity gap? Students of {test.N_S:,} parameters on {test.D_S:,} tokens,"
-            f" {test.seeds} seeds each: loss with the teacher at {nats(test.L_T_stronger)} minus"
-            f" loss with the weaker teacher at {nats(test.L_T_weaker)}:"
-            f" {test.difference:+.4f} nats, 90% interval {test.low:+.4f} to {test.high:+.4f}"
-            f" (paired over seeds, Student's t): {verdict}."
-        )
-    return lines
-
-
-def _worth(laws: MeasuredLaws) -> list[str]:
-    """What the hinge says a good teacher is worth, in tokens."""
-    for fitted in laws.distilled:
-        if "tokens" in fitted.fit.coefficients:
-            value, (low, high) = (
-                fitted.fit.coefficients["tokens"],
-                fitted.refits.interval(0.9)["tokens"],
-            )
-            return [
-                f"By the hinge law, a teacher at the corner is worth {value:.2f} times the tokens"
-                f" (90% interval {low:.2f} to {high:.2f}): the student does as well as one trained"
-                " alone on that much more text."
-            ]
-    return []
-
-
-def _held_out(laws: MeasuredLaws) -> str:
-    return ", ".join(
-        f"{name(law.name)} {100 * law.held_out.root_mean_square:.2f}%" for law in laws.distilled
     )
 
 
@@ -205,24 +149,10 @@ def _supervised_section(result: Reproduction) -> Section:
                 "Validation loss of models trained on text alone. Lines: the fitted law; bands: 90%"
                 " interval of the law itself. Right: what it misses, against the noise of seeds.",
             ),
-            *_shallow(laws),
+            *shallow(laws),
             _coefficients(laws.supervised, "supervised law"),
         ),
     )
-
-
-def _shallow(laws: MeasuredLaws) -> list[str]:
-    count = len(laws.shallow_runs.L)
-    if not count:
-        return []
-    return [
-        f"{count} runs of models with a single layer are left out of this fit: one attention layer"
-        " cannot build on another, and these models do not lie on the law of the deeper ones. With"
-        f" them the held-out error (root mean square) would be"
-        f" {100 * laws.held_out_with_shallow:.2f}% instead of"
-        f" {100 * laws.supervised.held_out.root_mean_square:.2f}%. They still serve as weak"
-        " teachers, whose measured loss is all that the laws use."
-    ]
 
 
 def _coefficients(fitted: FittedLaw, title: str) -> Table:
@@ -268,7 +198,7 @@ def _doubts_section(result: Reproduction) -> Section:
             "The intervals cover the sampling error of the fit and the noise of one new run."
             " They do not cover a law of the wrong form, nor, for the laws with a teacher, the"
             " error of the supervised law beneath them. The held-out errors above include both.",
-            f"Most cells were run once. Repeated seeds give a noise of {_noise(laws)}. The standard"
+            f"Most cells were run once. Repeated seeds give a noise of {noise(laws)}. The standard"
             " error of a validation loss, "
             f"{result.taught.standard_error or 0.0:.3f} nats, is for other speeches of the same"
             " kind; it is shared by all runs and cancels in their differences.",
@@ -278,13 +208,6 @@ def _doubts_section(result: Reproduction) -> Section:
             *(f"The {name(law)} is left out: {reason}." for law, reason in laws.left_out),
         ),
     )
-
-
-def _noise(laws: MeasuredLaws) -> str:
-    noise = laws.noise
-    if noise.degrees_of_freedom == 0:
-        return "(not measured)"
-    return f"{100 * noise.standard_deviation:.2f}% ({noise.degrees_of_freedom} degrees of freedom)"
 
 
 def _provenance_section(result: Reproduction) -> Section:
