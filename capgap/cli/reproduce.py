@@ -143,7 +143,8 @@ def _print_law(law: "FittedLaw") -> None:
     limits = law.refits.interval(0.9)
     print(
         f"\n{law.name}: {law.fit.status}; held-out error"
-        f" {100 * law.held_out.root_mean_square:.2f}% (root mean square)"
+        f" {100 * law.held_out.root_mean_square:.2f}% (root mean square), 90% intervals held for"
+        f" {law.coverage:.0%}"
     )
     for key, value in law.fit.coefficients.items():
         if key in limits:

@@ -177,12 +177,13 @@ def bootstrap(
     end = minimize_huber(model, y, weights, starts, problem.delta, _ITERATIONS, _TOLERANCE)
     rows = [model.coefficients(x) for x in end.x]
     clustered = shared and between > 0
+    used_cells = np.unique(cells[problem.weights > 0]).size
     return Bootstrap(
         fit=fit,
         x=end.x,
         coefficients={name: np.array([row[name] for row in rows]) for name in rows[0]},
         noise=float(np.hypot(within, between)),
-        degrees_of_freedom=int(cells.max()) if clustered else fit.degrees_of_freedom,
+        degrees_of_freedom=used_cells - 1 if clustered else fit.degrees_of_freedom,
         converged_share=float(np.mean(end.converged)),
     )
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.cells import cell_index
 from capgap.comparison.log_models import FloatArray
 from capgap.comparison.search import Fit, Status, solve
 from capgap.errors import InputError
 
-__all__ = ["HeldOut", "leave_one_cell_out"]
+__all__ = ["HeldOut", "held_out_coverage", "leave_one_cell_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,18 @@ class HeldOut:
     error : array, shape (n,)
         Log predicted minus log observed loss.
     cell : array of int, shape (n,)
-    status : tuple of str, one per cell
-        Status of the fit to the other cells.
+    fits : tuple of Fit, one per cell
+        The fits to the other cells.
     """
 
     error: FloatArray
     cell: npt.NDArray[np.int64]
-    status: tuple[Status, ...]
+    fits: tuple[Fit, ...]
+
+    @property
+    def status(self) -> tuple[Status, ...]:
+        """Status of each fit."""
+        return tuple(fit.status for fit in self.fits)
 
     @property
     def root_mean_square(self) -> float:
@@ -79,7 +85,7 @@ def leave_one_cell_out(fit: Fit, groups: npt.ArrayLike | None = None) -> HeldOut
     if count < 2:
         raise InputError("leave_one_cell_out: 1 cell, must be at least 2")
     error = np.empty_like(problem.log_loss)
-    status: list[Status] = []
+    fits: list[Fit] = []
     for cell in range(count):
         out = cells == cell
         weights = np.where(out, 0.0, problem.weights)
@@ -90,5 +96,46 @@ def leave_one_cell_out(fit: Fit, groups: npt.ArrayLike | None = None) -> HeldOut
             )
         without = solve(replace(problem, weights=weights))
         error[out] = without.residual[out]
-        status.append(without.status)
-    return HeldOut(error, cells, tuple(status))
+        fits.append(without)
+    return HeldOut(error, cells, tuple(fits))
+
+
+def held_out_coverage(
+    held_out: HeldOut, level: float = 0.9, *, seed: int, n: int = 200, shared: bool = False
+) -> float:
+    """Share of held-out runs inside the prediction intervals of the fits without their cell.
+
+    It tests what an interval claims, wrong form of the law and extrapolation included, on
+    the runs there are. A run whose fit did not converge counts as missed.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+        From `leave_one_cell_out`.
+    level : float
+        Nominal coverage.
+    seed, n, shared
+        As in `capgap.comparison.bootstrap.bootstrap`.
+
+    Examples
+    --------
+    >>> from capgap.comparison.fit import fit_supervised
+    >>> from capgap.theory.supervised import SupervisedLaw
+    >>> law = SupervisedLaw(E=1.5, A=400.0, B=1000.0, alpha=0.35, beta=0.37)
+    >>> N, D = np.repeat([1e7, 1e8, 1e9], 4), np.tile([1e9, 4e9, 1e10, 4e10], 3)
+    >>> wiggle = np.tile([1.004, 0.996, 0.997, 1.003], 3)
+    >>> held = leave_one_cell_out(fit_supervised(N, D, law.loss(N, D) * wiggle, gamma=1.0))
+    >>> held_out_coverage(held, 0.99, seed=0) >= held_out_coverage(held, 0.2, seed=0)
+    True
+    """
+    inside = np.zeros(held_out.error.shape, dtype=bool)
+    for cell, fit in enumerate(held_out.fits):
+        if fit.status == "not-converged":
+            continue
+        out = held_out.cell == cell
+        inputs = {name: values[out] for name, values in fit.problem.inputs.items()}
+        refits = bootstrap(fit, seed=seed, n=n, shared=shared)
+        interval = refits.prediction_interval(level, **inputs)
+        observed = np.exp(fit.problem.log_loss[out])
+        inside[out] = (interval.low <= observed) & (observed <= interval.high)
+    return float(inside.mean())

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from capgap.comparison.bootstrap import Bootstrap, bootstrap
 from capgap.comparison.fit import Fit, HingeTerm, fit_distillation, fit_supervised
 from capgap.comparison.gap_test import GapTest, gap_tests
-from capgap.comparison.held_out import HeldOut, leave_one_cell_out
+from capgap.comparison.held_out import HeldOut, held_out_coverage, leave_one_cell_out
 from capgap.comparison.log_models import FloatArray
 from capgap.errors import InputError
 from capgap.measurement.records import RunRecord
@@ -84,12 +84,14 @@ class SeedNoise:
 
 @dataclass(frozen=True)
 class FittedLaw:
-    """A law fitted to the measured runs, its refits and its held-out errors."""
+    """A law fitted to the measured runs, its refits, its held-out errors, and the share of
+    held-out runs inside their 90% prediction intervals."""
 
     name: LawName
     fit: Fit
     refits: Bootstrap
     held_out: HeldOut
+    coverage: float
 
 
 @dataclass(frozen=True)
@@ -217,8 +219,15 @@ def _fit_taught(name: LawName, runs: DistillationRuns, supervised: SupervisedLaw
 
 def _with_errors(name: LawName, fit: Fit, refits: int, seed: int) -> FittedLaw:
     # Runs of a cell share the order of their data, and with it part of their error.
-    draws = bootstrap(fit, n=refits, seed=seed, shared=name != "supervised")
-    return FittedLaw(name, fit, draws, leave_one_cell_out(fit))
+    shared = name != "supervised"
+    held_out = leave_one_cell_out(fit)
+    return FittedLaw(
+        name,
+        fit,
+        bootstrap(fit, n=refits, seed=seed, shared=shared),
+        held_out,
+        held_out_coverage(held_out, 0.9, seed=seed, n=refits, shared=shared),
+    )
 
 
 def _usable(records: Iterable[RunRecord]) -> list[RunRecord]:

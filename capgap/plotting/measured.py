@@ -209,6 +209,7 @@ def provenance(*laws: FittedLaw) -> dict[str, object]:
                 "status": law.fit.status,
                 "message": law.fit.message,
                 "held_out_rms_log_error": law.held_out.root_mean_square,
+                "held_out_coverage_of_90": law.coverage,
             }
             for law in laws
         },

@@ -4,7 +4,7 @@ from capgap.comparison.measured import MeasuredLaws
 from capgap.plotting.measured import LAW_STYLE
 from capgap.reproduce.job import Reproduction
 
-__all__ = ["gaps", "held_out", "name", "nats", "noise", "novelty", "shallow", "worth"]
+__all__ = ["coverage", "gaps", "held_out", "name", "nats", "noise", "novelty", "shallow", "worth"]
 
 
 def nats(value: float) -> str:
@@ -86,6 +86,19 @@ def shallow(laws: MeasuredLaws) -> list[str]:
         f" {100 * laws.supervised.held_out.root_mean_square:.2f}%. They still serve as weak"
         " teachers, whose measured loss is all that the laws use."
     ]
+
+
+def coverage(laws: MeasuredLaws) -> str:
+    """How often the 90% intervals held on runs that were left out."""
+    shares = ", ".join(
+        f"{name(law.name)} {law.coverage:.0%} of {len(law.held_out.error)} runs"
+        for law in (laws.supervised, *laws.distilled)
+    )
+    return (
+        "How far can the intervals be trusted? Each size and length was left out in turn, the laws"
+        " fitted to the rest, and the left-out runs held against their 90% prediction intervals."
+        f" Inside were: {shares}. This counts a wrong form of the law too."
+    )
 
 
 def noise(laws: MeasuredLaws) -> str:

@@ -9,6 +9,7 @@ from capgap.files import write_atomically
 from capgap.measurement.records import RunRecord
 from capgap.report import Picture, Section, Table, render
 from capgap.reproduce.findings import (
+    coverage,
     gaps,
     held_out,
     name,
@@ -198,6 +199,7 @@ def _doubts_section(result: Reproduction) -> Section:
             "The intervals cover the sampling error of the fit and the noise of one new run."
             " They do not cover a law of the wrong form, nor, for the laws with a teacher, the"
             " error of the supervised law beneath them. The held-out errors above include both.",
+            coverage(laws),
             f"Most cells were run once. Repeated seeds give a noise of {noise(laws)}. The standard"
             " error of a validation loss, "
             f"{result.taught.standard_error or 0.0:.3f} nats, is for other speeches of the same"

@@ -8,6 +8,7 @@ import pytest
 from planted import OWN, TAUGHT, record, records
 
 from capgap.comparison.forecast import LawForecast, digest_of_runs, forecast, judge
+from capgap.comparison.held_out import held_out_coverage
 from capgap.comparison.measured import (
     MeasuredLaws,
     distillation_runs,
@@ -37,6 +38,15 @@ def test_tables_hold_the_usable_runs_and_only_those() -> None:
     assert own.layers.min() == 1
     assert len(taught.L_S) == 42
     assert np.array_equal(taught.L_T, [r.L_T for r in made if r.config.teacher is not None])
+
+
+def test_intervals_hold_on_held_out_runs(laws: MeasuredLaws) -> None:
+    """30 supervised and 42 taught runs of the planted laws: 90% nominal; three standard
+    errors of a share of 30 are 16%. Runs of the cells at the edge are extrapolated."""
+    assert laws.supervised.coverage >= 0.74
+    assert laws.distilled[0].coverage >= 0.74
+    narrow = held_out_coverage(laws.supervised.held_out, 0.2, seed=0)
+    assert narrow < 0.5 < laws.supervised.coverage  # a narrow interval must miss
 
 
 def test_one_layer_models_are_not_fitted_but_shown(laws: MeasuredLaws) -> None:
