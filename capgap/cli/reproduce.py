@@ -39,14 +39,14 @@ def add_commands(commands: Any) -> None:
         "--runs", type=Path, default=Path("runs") / "reproduce", metavar="DIR",
         help="where the new runs are kept (runs/reproduce)",
     )  # fmt: skip
-    parser.add_argument("--depth", type=int, metavar="K", help="layers of the student")
-    parser.add_argument("--tokens", type=count, metavar="D", help="training tokens of the student")
-    parser.add_argument("--teacher", metavar="ID", help="a teacher among the measured runs")
-    parser.add_argument("--seed", type=int, metavar="K", help="seed of the student")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (cpu)")
+    parser.add_argument("--depth", type=int, metavar="K", help="layers of the student (3)")
+    parser.add_argument("--tokens", type=count, metavar="D", help="its training tokens (2.1M)")
+    parser.add_argument("--teacher", metavar="ID", help="a teacher among the measured runs (398k)")
+    parser.add_argument("--seed", type=int, metavar="K", help="its seed (0)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda, ... (cpu)")
     parser.add_argument(
         "--processes", type=int, default=min(2, os.cpu_count() or 1), metavar="K",
-        help="runs at a time",
+        help="runs at a time (2)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 

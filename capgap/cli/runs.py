@@ -84,9 +84,11 @@ def add_commands(commands: Any) -> None:
 
 
 def _add_run_options(parser: argparse.ArgumentParser, half: str) -> None:
-    parser.add_argument("--depth", type=int, required=True, help="layers; decides the size")
     parser.add_argument(
-        "--tokens", type=count, required=True, help="training tokens (500k, 2M, 2e6, ...)"
+        "--depth", type=int, required=True, metavar="K", help="layers; decides the size"
+    )
+    parser.add_argument(
+        "--tokens", type=count, required=True, metavar="D", help="training tokens (500k, 2M, ...)"
     )
     parser.add_argument(
         "--text", nargs="+", default=[], metavar="PATH",
@@ -94,26 +96,28 @@ def _add_run_options(parser: argparse.ArgumentParser, half: str) -> None:
     )  # fmt: skip
     parser.add_argument("--half", choices=HALVES, default=half, help=f"half of the text ({half})")
     defaults = RunConfig(depth=1, tokens=1_000_000, corpus="")
-    for flag, name, kind in (
-        ("--aspect-ratio", "aspect_ratio", int),
-        ("--sequence-length", "sequence_length", int),
-        ("--batch-size", "batch_size", int),
-        ("--learning-rate", "peak_learning_rate", float),
-        ("--seed", "seed", int),
+    for flag, name, kind, text in (
+        ("--aspect-ratio", "aspect_ratio", int, "width = this x depth"),
+        ("--sequence-length", "sequence_length", int, "context in tokens"),
+        ("--batch-size", "batch_size", int, "sequences per step"),
+        ("--learning-rate", "peak_learning_rate", float, "peak rate, the same for all sizes"),
+        ("--seed", "seed", int, "of initialization and data order"),
     ):
         default = getattr(defaults, name)
         parser.add_argument(
-            flag, dest=name, type=kind, default=default, metavar="X", help=f"({default})"
+            flag, dest=name, type=kind, default=default, metavar="X", help=f"{text} ({default})"
         )
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="of matrix products (float32)"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
+    parser.add_argument("--threads", type=int, default=1, metavar="K", help="CPU threads (1)")
     _add_place_options(parser)
 
 
 def _add_place_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (cpu)")
+    parser.add_argument(
+        "--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:1, mps, ... (cpu)"
+    )
     parser.add_argument(
         "--runs", type=Path, default=DEFAULT_RUNS, metavar="DIR", help="where runs are kept (runs)"
     )
