@@ -25,8 +25,11 @@ __all__ = ["Corpus", "Document", "load_shipped", "load_text", "make_corpus"]
 # Bytes of UTF-8 text never contain 0, so it marks the start of a document.
 SEPARATOR = 0
 
-# One document in VALIDATION_EVERY is held out for validation.
+# One document in VALIDATION_EVERY is held out for validation; of a large corpus fewer, so that
+# about VALIDATION_BYTES are read at the end of every run, but at least VALIDATION_DOCUMENTS.
 VALIDATION_EVERY = 12
+VALIDATION_BYTES = 1_000_000
+VALIDATION_DOCUMENTS = 24
 
 SHIPPED_NAME = "sotu"
 SHIPPED_SHA256 = "6de1c49455268aec763cd70af5efd0dc8109153b54ded1ebd657d8865f184764"
@@ -84,7 +87,8 @@ class Corpus:
 def make_corpus(name: str, documents: Iterable[Document]) -> Corpus:
     """Split documents into validation, teacher half and student half.
 
-    Sorted by name, every `VALIDATION_EVERY`-th document is validation. Of each two
+    Sorted by name, every `VALIDATION_EVERY`-th document is validation (of more than 12 MB of
+    text every k-th, with k such that validation is about `VALIDATION_BYTES`). Of each two
     neighbors among the rest, the longer goes to the half that is shorter so far: both
     halves are spread over the whole order and nearly equal in bytes.
 
@@ -101,7 +105,10 @@ def make_corpus(name: str, documents: Iterable[Document]) -> Corpus:
             f"corpus {name}: {len(ordered)} documents; a split into validation and two halves"
             f" needs at least {2 * VALIDATION_EVERY}"
         )
-    validation = tuple(ordered[VALIDATION_EVERY // 2 :: VALIDATION_EVERY])
+    total = sum(len(document.text) for document in ordered)
+    large = min(total // VALIDATION_BYTES, len(ordered) // VALIDATION_DOCUMENTS)
+    every = max(VALIDATION_EVERY, large)
+    validation = tuple(ordered[every // 2 :: every])
     held_out = {document.name for document in validation}
     rest = [document for document in ordered if document.name not in held_out]
     halves: tuple[list[Document], list[Document]] = ([], [])

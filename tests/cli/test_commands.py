@@ -215,3 +215,12 @@ def test_corpus_info_describes_the_shipped_text(capsys: pytest.CaptureFixture[st
     info = json.loads(call(capsys, "corpus", "info", "--json")[1])
     assert sum(part["documents"] for part in info["parts"].values()) == 233
     assert sum(part["bytes"] for part in info["parts"].values()) == 10_761_413
+
+
+def test_reproduce_help_states_its_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    from capgap.counts import short
+    from capgap.reproduce import Choice
+
+    text = call(capsys, "reproduce", "--help")[1]
+    for value in (Choice().depth, short(Choice().tokens), Choice().seed):
+        assert f"({value})" in text

@@ -47,6 +47,16 @@ def test_validation_is_spread_over_the_order_and_never_its_tail(contents) -> Non
     assert places[0] == VALIDATION_EVERY // 2
 
 
+def test_validation_of_a_large_corpus_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capgap.lm.corpus.VALIDATION_BYTES", 1000)
+    corpus = make_corpus("t", named([b"x" * 100] * 1000))
+    assert corpus.bytes_of("validation") == pytest.approx(24 * 100, rel=0.05)  # 24 documents
+    corpus = make_corpus("t", named([b"x" * 50] * 1000))
+    assert corpus.bytes_of("validation") == pytest.approx(24 * 50, rel=0.05)
+    corpus = make_corpus("t", named([b"x"] * 20_000))
+    assert corpus.bytes_of("validation") == pytest.approx(1000, rel=0.05)  # 1000 bytes
+
+
 @given(texts)
 def test_halves_are_nearly_equal(contents) -> None:
     """Each pair changes the difference of sizes by at most its longer member."""
