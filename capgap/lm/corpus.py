@@ -150,7 +150,8 @@ def load_text(paths: Sequence[str | Path]) -> Corpus:
     In a folder, files ending in .txt, .md, .rst or .text are read, at any depth. A file
     given by name is read whatever its ending. Files are documents; one that holds more
     than a hundredth of the text is cut, at line ends where there are any, so that a
-    single long file can be split too.
+    single long file can be split too. Neither the place nor the name of a folder enters the
+    fingerprint, so the same text gives the same runs everywhere.
 
     Raises
     ------
@@ -159,15 +160,16 @@ def load_text(paths: Sequence[str | Path]) -> Corpus:
     """
     if not paths:
         raise InputError("corpus: no text file or folder given")
-    documents = [document for path in paths for document in _read(Path(path))]
+    folders = [Path(path) for path in paths]
+    documents = [document for path in folders for document in _read(path, len(folders) > 1)]
     total = sum(len(document.text) for document in documents)
     longest = max(total // MAX_SHARE, 1)
     pieces = [piece for document in documents for piece in _cut(document, longest)]
-    name = Path(paths[0]).resolve().stem if len(paths) == 1 else "text"
-    return make_corpus(name, pieces)
+    return make_corpus("text", pieces)
 
 
-def _read(path: Path) -> list[Document]:
+def _read(path: Path, several: bool) -> list[Document]:
+    """Documents of one path; of several, they are told apart by its name."""
     if not path.exists():
         raise InputError(f"corpus: no such file or folder: {path}")
     if path.is_file():
@@ -177,7 +179,8 @@ def _read(path: Path) -> list[Document]:
     files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix in TEXT_SUFFIXES)
     if not files:
         raise InputError(f"corpus: no text ({', '.join(TEXT_SUFFIXES)}) in folder {path}")
-    return [_read_file(file, f"{path.name}/{file.relative_to(path)}") for file in files]
+    prefix = f"{path.name}/" if several else ""
+    return [_read_file(file, prefix + file.relative_to(path).as_posix()) for file in files]
 
 
 def _read_file(path: Path, name: str) -> Document:

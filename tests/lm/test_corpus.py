@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,13 +105,28 @@ def test_stream_holds_each_document_once_behind_a_separator() -> None:
 
 def test_folder_of_texts(text_folder: Path) -> None:
     corpus = load_text([text_folder])
-    assert corpus.name == "texts"
+    assert corpus.name == "text"
     # Files of 3% of the text are each cut, since none may hold more than a hundredth.
     joined: dict[str, bytes] = {}
     for d in sorted(documents_of(corpus), key=lambda d: d.name):
         file = d.name.split("#")[0]
         joined[file] = joined.get(file, b"") + d.text
-    assert joined == {f"texts/{p.name}": p.read_bytes() for p in text_folder.glob("*.txt")}
+    assert joined == {p.name: p.read_bytes() for p in text_folder.glob("*.txt")}
+
+
+def test_same_text_elsewhere_has_the_same_fingerprint(text_folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "moved" / "other"
+    shutil.copytree(text_folder, other)
+    assert load_text([other]).fingerprint == load_text([text_folder]).fingerprint
+    both = load_text([other, text_folder])
+    assert len({d.name for d in documents_of(both)}) == len(documents_of(both))
+
+
+def test_two_folders_of_one_name_are_refused(text_folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "moved" / text_folder.name
+    shutil.copytree(text_folder, other)
+    with pytest.raises(InputError, match="same name"):
+        load_text([other, text_folder])
 
 
 @given(st.text(alphabet="aé \n", min_size=400, max_size=3000).filter(lambda t: t.strip()))
