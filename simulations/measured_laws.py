@@ -20,6 +20,10 @@ def run(out: Path, runs: Path = RUNS) -> dict[str, float]:
         headline[f"held-out error (root mean square of log loss), {law.name}"] = (
             law.held_out.root_mean_square
         )
+        if law.held_out_teacher is not None:
+            headline[f"held-out error, teachers left out, {law.name}"] = (
+                law.held_out_teacher.root_mean_square
+            )
         headline[f"held-out coverage of 90% intervals, {law.name}"] = law.coverage
     return headline
 

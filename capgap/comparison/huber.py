@@ -11,6 +11,7 @@ from capgap.comparison.log_models import FloatArray, LogModel
 __all__ = ["Minima", "huber", "minimize_huber", "polish"]
 
 _DECREMENT = 1e-10  # stop when a step promises less than this share of the objective
+_AT_BOUND = 1e-7  # of a coordinate's range
 _ROUNDING = 1e-30  # ... or less than what residuals of 1e-15 contribute
 
 
@@ -140,7 +141,9 @@ def _local(
 def _held(
     x: FloatArray, gradient: FloatArray, low: FloatArray, high: FloatArray
 ) -> npt.NDArray[np.bool_]:
-    return ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
+    # A coordinate that stops a rounding error short of its bound would block every step.
+    near = _AT_BOUND * (high - low)
+    return ((x <= low + near) & (gradient > 0)) | ((x >= high - near) & (gradient < 0))
 
 
 def _free(

@@ -84,13 +84,25 @@ class SeedNoise:
 
 @dataclass(frozen=True)
 class FittedLaw:
-    """A law fitted to the measured runs, its refits, its held-out errors, and the share of
-    held-out runs inside their 90% prediction intervals."""
+    """A law fitted to the measured runs, and how it did on runs that it had not seen.
+
+    Attributes
+    ----------
+    name, fit, refits
+        The law, fitted; its bootstrap.
+    held_out : HeldOut
+        Without each student and length of training in turn.
+    held_out_teacher : HeldOut or None
+        Without each teacher in turn; None for the supervised law.
+    coverage : float
+        Share of the runs of `held_out` inside their 90% prediction intervals.
+    """
 
     name: LawName
     fit: Fit
     refits: Bootstrap
     held_out: HeldOut
+    held_out_teacher: HeldOut | None
     coverage: float
 
 
@@ -226,6 +238,7 @@ def _with_errors(name: LawName, fit: Fit, refits: int, seed: int) -> FittedLaw:
         fit,
         bootstrap(fit, n=refits, seed=seed, shared=shared),
         held_out,
+        leave_one_cell_out(fit, fit.problem.inputs["L_T"]) if shared else None,
         held_out_coverage(held_out, 0.9, seed=seed, n=refits, shared=shared),
     )
 

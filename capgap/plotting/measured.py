@@ -210,6 +210,9 @@ def provenance(*laws: FittedLaw) -> dict[str, object]:
                 "message": law.fit.message,
                 "held_out_rms_log_error": law.held_out.root_mean_square,
                 "held_out_coverage_of_90": law.coverage,
+                "held_out_teacher_rms_log_error": None
+                if law.held_out_teacher is None
+                else law.held_out_teacher.root_mean_square,
             }
             for law in laws
         },

@@ -1,5 +1,6 @@
 """What the measured runs say, in sentences."""
 
+from capgap.comparison.held_out import HeldOut
 from capgap.comparison.measured import MeasuredLaws
 from capgap.plotting.measured import LAW_STYLE
 from capgap.reproduce.job import Reproduction
@@ -67,10 +68,23 @@ def worth(laws: MeasuredLaws) -> list[str]:
 
 
 def held_out(laws: MeasuredLaws) -> str:
-    """Held-out error of each law of distillation."""
-    return ", ".join(
-        f"{name(law.name)} {100 * law.held_out.root_mean_square:.2f}%" for law in laws.distilled
+    """Held-out error of each law of distillation, by student and by teacher."""
+    students = ", ".join(_error(law.name, law.held_out) for law in laws.distilled)
+    teachers = ", ".join(
+        _error(law.name, law.held_out_teacher)
+        for law in laws.distilled
+        if law.held_out_teacher is not None
     )
+    return (
+        "How well do the laws foretell runs that they have not seen? Left out one student and"
+        f" length of training at a time, the errors are (root mean square): {students}. Left out"
+        f" one teacher at a time: {teachers}. Seeds alone make {noise(laws)}. The law that errs"
+        " less on new students makes the prediction that counts, since the new run is one."
+    )
+
+
+def _error(law: str, errors: HeldOut) -> str:
+    return f"{name(law)} {100 * errors.root_mean_square:.2f}%"
 
 
 def shallow(laws: MeasuredLaws) -> list[str]:

@@ -131,8 +131,7 @@ def _distillation_section(result: Reproduction) -> Section:
             ),
             *gaps(laws),
             *worth(laws),
-            "Left out one student and length at a time and predicted from the others, the errors"
-            f" are (root mean square): {held_out(laws)}; seeds alone make {noise(laws)}.",
+            held_out(laws),
             *(_coefficients(law, name(law.name)) for law in laws.distilled),
         ),
     )

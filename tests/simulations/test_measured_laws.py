@@ -23,7 +23,8 @@ def test_script_draws_and_returns_its_agreement(tmp_path: Path) -> None:
     for record in made:
         store.write(record)
     headline = script.run(tmp_path / "out", store.folder)
-    error = {key.split(", ")[1]: v for key, v in headline.items() if "error" in key}
+    start = "held-out error (root mean square of log loss), "
+    error = {key.removeprefix(start): v for key, v in headline.items() if key.startswith(start)}
     assert error["hinge"] < error["eq8-reduced"]
     assert error["supervised"] < 0.02
     with (tmp_path / "out" / "measured_supervised.csv").open() as file:
