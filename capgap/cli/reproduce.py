@@ -40,7 +40,7 @@ def add_commands(commands: Any) -> None:
         help="where the new runs are kept (runs/reproduce)",
     )  # fmt: skip
     parser.add_argument("--depth", type=int, metavar="K", help="layers of the student (3)")
-    parser.add_argument("--tokens", type=count, metavar="D", help="its training tokens (2.1M)")
+    parser.add_argument("--tokens", type=count, metavar="D", help="its training tokens (3.15M)")
     parser.add_argument("--teacher", metavar="ID", help="a teacher among the measured runs (398k)")
     parser.add_argument("--seed", type=int, metavar="K", help="its seed (0)")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda, ... (cpu)")
@@ -132,6 +132,8 @@ def _print(result: "Reproduction", report: Path) -> None:
             f"   measured {verdict.measured:.4f}   {'inside' if verdict.inside else 'OUTSIDE'}"
         )
     print("* best on held-out runs: the prediction that counts")
+    if not result.alone_is_new:
+        print("the student alone is one of the measured runs: its prediction is no test")
     print(
         f"teacher's effect: {result.gain.difference:+.4f} +- {result.gain.standard_error:.4f} nats"
         " (standard error over speeches)"

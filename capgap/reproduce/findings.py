@@ -80,7 +80,16 @@ def held_out(laws: MeasuredLaws) -> str:
         f" length of training at a time, the errors are (root mean square): {students}. Left out"
         f" one teacher at a time: {teachers}. Seeds alone make {noise(laws)}. The law that errs"
         " less on new students makes the prediction that counts, since the new run is one."
+        f"{_undecided(laws)}"
     )
+
+
+def _undecided(laws: MeasuredLaws) -> str:
+    """A warning where the laws err so little more than seeds that nothing is decided."""
+    errors = [law.held_out.root_mean_square for law in laws.distilled]
+    if len(errors) > 1 and max(errors) < 1.5 * laws.noise.standard_deviation:
+        return " All are close to the noise of seeds: these runs do not tell the laws apart."
+    return ""
 
 
 def _error(law: str, errors: HeldOut) -> str:

@@ -34,14 +34,18 @@ class Choice:
     """The distillation to predict and then make; not among the measured runs."""
 
     depth: int = 3
-    tokens: int = 2_097_152
+    tokens: int = 3_145_728
     teacher: str = "24656f2345ef0cc4"  # 398k parameters, 8.4M tokens
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Everything the main job found."""
+    """Everything the main job found.
+
+    `alone_is_new` tells whether the student without a teacher is outside the measured runs
+    too, as the taught one always is: if not, its prediction is no test.
+    """
 
     theory: dict[str, dict[str, float]]
     laws: MeasuredLaws
@@ -52,6 +56,7 @@ class Reproduction:
     teacher: RunRecord
     verdicts: tuple[Verdict, ...]
     gain: Difference
+    alone_is_new: bool
     seconds: dict[str, float]
     peak_memory: float
     folder: Path
@@ -150,7 +155,8 @@ def reproduce(
     save_forecast(written_forecast, outcome, out)
     return Reproduction(
         theory, laws, written_forecast, written, taught, alone, teacher, verdicts,
-        paired_difference(taught, alone), clock.stop(), _peak_memory(), out,
+        paired_difference(taught, alone), not store.has(alone.id), clock.stop(), _peak_memory(),
+        out,
     )  # fmt: skip
 
 

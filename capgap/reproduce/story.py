@@ -92,11 +92,21 @@ def _prediction_section(result: Reproduction) -> Section:
                 ("law", "predicted", f"{result.forecast.level:.0%} interval", "measured", "error"),
                 rows,
             ),
+            *_not_new(result),
             f"Run `{result.taught.id}` (taught, lambda = {config.distillation_weight:g}) took"
             f" {result.taught.flops:.3g} FLOPs with the teacher's forward passes, run"
             f" `{result.alone.id}` (alone) {result.alone.flops:.3g}.",
         ),
     )
+
+
+def _not_new(result: Reproduction) -> list[str]:
+    if result.alone_is_new:
+        return []
+    return [
+        "The same student without a teacher is one of the measured runs, so the prediction for it"
+        " is no test."
+    ]
 
 
 def _verdict_row(verdict: Verdict) -> list[str]:

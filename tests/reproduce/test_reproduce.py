@@ -1,6 +1,7 @@
 """The main job from end to end on planted records, with a tiny teacher and real training."""
 
 import csv
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,6 +92,15 @@ def test_outcome_is_the_run_that_was_made(result: Reproduction, project: Path) -
     with (project / "figures" / "forecast_and_outcome.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(r["measured"]) for r in rows] == [v.measured for v in result.verdicts]
+
+
+def test_a_control_that_was_measured_before_is_called_so(
+    result: Reproduction,
+) -> None:
+    assert result.alone_is_new
+    assert "no test" not in write_report(result).read_text(encoding="utf-8")
+    old = dataclasses.replace(result, alone_is_new=False)
+    assert "is no test" in write_report(old).read_text(encoding="utf-8")
 
 
 def test_report_tells_the_numbers(result: Reproduction) -> None:
