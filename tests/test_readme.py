@@ -43,7 +43,33 @@ def table() -> str:
             f"| {NAMES[row['law']]}{star} | {float(row['predicted']):.3f} [{low:.3f}, {high:.3f}]"
             f" | {measured:.3f}, {inside} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *findings()])
+
+
+def findings() -> list[str]:
+    """What the measured runs say, from the committed figures."""
+    path = ROOT / "figures" / "measured_distillation.json"
+    source = json.loads(path.read_text())
+    laws = source["laws"]
+    errors = ", ".join(
+        f"{NAMES[law].split(',')[0]} {100 * laws[law]['held_out_rms_log_error']:.2f}%"
+        for law in laws
+    )
+    tokens, (low, high) = (laws["hinge"][key]["tokens"] for key in ("coefficients", "interval_90"))
+    lines = [
+        f"- By the hinge law a good teacher is worth {tokens:.2f} times the tokens (90% interval"
+        f" {low:.2f} to {high:.2f}).",
+        f"- Errors on held-out students: {errors}; seeds alone make"
+        f" {100 * source['seed_noise_log_loss']:.2f}%.",
+    ]
+    for test in source["capacity_gap_tests"]:
+        resolved = "" if test["low"] * test["high"] > 0 else ": no gap resolved at this size"
+        lines.append(
+            f"- Capacity gap, {test['seeds']} seeds: the teacher at {test['L_T_stronger']:.3f} nats"
+            f" against the one at {test['L_T_weaker']:.3f}: {test['difference']:+.3f} nats for the"
+            f" student, 90% interval {test['low']:+.3f} to {test['high']:+.3f}{resolved}."
+        )
+    return lines
 
 
 def split() -> tuple[str, str, str]:
@@ -59,7 +85,7 @@ def test_table_is_that_of_the_figures() -> None:
     rounding does to a training at the end (and CI draws the figures anew)."""
     number = re.compile(r"\d+\.\d+")
     shown, expected = split()[1].strip(), table()
-    assert number.sub("#", shown) == number.sub("#", expected)
+    assert number.sub("#", shown) == number.sub("#", expected), "run python tests/test_readme.py"
     values = [[float(v) for v in number.findall(text)] for text in (shown, expected)]
     assert values[0] == pytest.approx(values[1], abs=0.003)
 

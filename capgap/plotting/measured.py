@@ -1,5 +1,6 @@
 """Pictures of measured runs: the laws over the runs that they were fitted to."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,7 +194,12 @@ def save_distillation(laws: MeasuredLaws, out: Path) -> None:
         columns = {"N_S": runs.N_S, "D_S": runs.D_S, "L_T": runs.L_T, "loss": runs.L_S}
         for fitted in laws.distilled:
             columns[f"predicted_{fitted.name}"] = runs.L_S * np.exp(fitted.fit.residual)
-        save_figure(figure, out, "measured_distillation", columns, provenance(*laws.distilled))
+        source = {
+            **provenance(*laws.distilled),
+            "seed_noise_log_loss": laws.noise.standard_deviation,
+            "capacity_gap_tests": [dataclasses.asdict(test) for test in laws.gaps],
+        }
+        save_figure(figure, out, "measured_distillation", columns, source)
 
 
 def provenance(*laws: FittedLaw) -> dict[str, object]:
