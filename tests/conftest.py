@@ -4,6 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples on every run, and no time limit per example on a busy machine.
+settings.register_profile("capgap", deadline=None, derandomize=True)
+settings.load_profile("capgap")
 
 
 @pytest.fixture(scope="session", autouse=True)

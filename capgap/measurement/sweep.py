@@ -219,7 +219,7 @@ class _Pool:
             target=_work,
             args=(config, self._text, self._store, self._device, self._teachers, theirs),
         )
-        with _interrupts_ignored():
+        with _interrupts_held():
             process.start()
         theirs.close()
         self._attempts[config.id] += 1
@@ -282,16 +282,19 @@ def _work(
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Start workers deaf to Ctrl-C: it reaches the whole group, and the sweep ends them."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held() -> Iterator[None]:
+    """Start workers deaf to Ctrl-C: it reaches the whole group, and the sweep ends them.
+
+    A blocked signal stays blocked in a new process; here it is delivered afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: workers hear it and end by themselves
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

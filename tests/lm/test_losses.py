@@ -32,7 +32,7 @@ def entropy(logits: torch.Tensor) -> float:
 
 
 @given(seeds, taus)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_distillation_loss_is_its_definition(seed: int, tau: float) -> None:
     """A plain Python loop over -tau^2 sum_a p_a log q_a, in double precision."""
     student, teacher, _ = case(seed)
@@ -46,7 +46,7 @@ def test_distillation_loss_is_its_definition(seed: int, tau: float) -> None:
 
 
 @given(seeds)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_distilling_a_model_from_itself_has_no_divergence(seed: int) -> None:
     student, teacher, _ = case(seed)
     own = float(distillation_cross_entropy(student, student, 1.0))
@@ -56,7 +56,7 @@ def test_distilling_a_model_from_itself_has_no_divergence(seed: int) -> None:
 
 
 @given(seeds, taus)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_distilling_a_model_from_itself_has_no_gradient(seed: int, tau: float) -> None:
     student = case(seed)[0].requires_grad_()
     distillation_cross_entropy(student, student.detach(), tau).backward()
@@ -65,7 +65,7 @@ def test_distilling_a_model_from_itself_has_no_gradient(seed: int, tau: float) -
 
 
 @given(seeds)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_weight_zero_is_next_token_prediction(seed: int) -> None:
     student, teacher, targets = case(seed)
     loss = token_loss(student, targets, teacher, distillation_weight=0.0)
@@ -74,7 +74,7 @@ def test_weight_zero_is_next_token_prediction(seed: int) -> None:
 
 
 @given(seeds, st.floats(0.05, 1.0), taus, st.floats(0.0, 0.1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_total_is_the_weighted_sum(seed: int, weight: float, tau: float, z: float) -> None:
     student, teacher, targets = case(seed)
     loss = token_loss(

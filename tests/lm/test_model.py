@@ -29,7 +29,7 @@ def randomized(shape: ModelShape, seed: int) -> "Transformer":
 
 
 @given(shapes)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_closed_form_equals_the_modules_own_count(shape: ModelShape) -> None:
     model = Transformer(shape)
     assert model.count_non_embedding() == shape.N
@@ -38,7 +38,7 @@ def test_closed_form_equals_the_modules_own_count(shape: ModelShape) -> None:
 
 
 @given(shapes, st.integers(0, 15), st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_position_sees_what_follows_it(shape: ModelShape, place: int, seed: int) -> None:
     model = randomized(shape, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -128,7 +128,7 @@ def test_queries_and_keys_are_normalized() -> None:
 
 
 @given(shapes, st.integers(0, 10**6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_gradient_agrees_with_finite_differences(shape: ModelShape, seed: int) -> None:
     """Directional derivative of the loss along a random direction of all parameters.
 

@@ -60,7 +60,7 @@ coefficients = st.lists(
 
 
 @given(coefficients, st.data(), st.floats(0.1, 6.0), st.one_of(st.just(np.inf), st.floats(0.1, 6)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_best_teachers_are_exactly_the_stated_ones(alpha, data, T: float, D: float) -> None:
     """The argmin set, n among it, decrease before, increase after, and no weak-to-strong."""
     alpha = np.array(alpha)

@@ -24,7 +24,7 @@ teachers = st.floats(1.0, 6.0)
 
 @pytest.mark.parametrize("law", GAP_LAWS)
 @given(N=sizes, D=tokens, L_T=teachers)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_student_never_beats_its_teacher(law, N: float, D: float, L_T: float) -> None:
     """L_S > L_T; in doubles the gap may round to zero far above the knee, never below."""
     assert law.loss(N, D, L_T) >= L_T * (1 - 1e-15)
@@ -33,7 +33,7 @@ def test_student_never_beats_its_teacher(law, N: float, D: float, L_T: float) ->
 
 @pytest.mark.parametrize("law", GAP_LAWS)
 @given(N=sizes, D=tokens, L_T=teachers, factor=st.floats(1.01, 5.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_student_loss_falls_in_size_and_tokens(law, N, D, L_T, factor) -> None:
     rounding = 1 + 1e-14
     assert law.loss(N * factor, D, L_T) <= law.loss(N, D, L_T) * rounding
@@ -43,7 +43,7 @@ def test_student_loss_falls_in_size_and_tokens(law, N, D, L_T, factor) -> None:
 
 
 @given(N=sizes, D=tokens, L_T=teachers, unit=st.floats(0.2, 5.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_change_of_unit(N: float, D: float, L_T: float, unit: float) -> None:
     """Nats to bits and the like: (L_T, own loss, U) -> (l L_T, l own loss, l^(1 + c0) U)."""
 
@@ -114,7 +114,7 @@ hinges = st.builds(
 
 
 @given(law=hinges, N=sizes, D=tokens)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_hinge_optimum_against_scipy(law: HingeLaw, N: float, D: float) -> None:
     own = float(law.student.log_loss(N, D))
     best = float(law.best_teacher_loss(N, D))

@@ -92,7 +92,7 @@ def fifty_digits():
 
 
 @given(supervised_laws, sizes, tokens)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_supervised_loss(law: SupervisedLaw, N: float, D: float) -> None:
     with mp.workdps(50):
         assert close(float(law.loss(N, D)), exact_supervised(law, N, D))
@@ -103,14 +103,14 @@ def test_supervised_loss(law: SupervisedLaw, N: float, D: float) -> None:
 
 
 @given(distillation_laws, sizes, tokens, teachers)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_distillation_loss(law: DistillationLaw, N: float, D: float, L_T: float) -> None:
     with mp.workdps(50):
         assert close(float(law.loss(N, D, L_T)), exact_distillation(law, N, D, L_T))
 
 
 @given(supervised_laws, magnitudes(-2, 2), floats(0.05, 1.0), sizes, tokens, teachers)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_reduced_loss(
     own: SupervisedLaw, k: float, f1: float, N: float, D: float, L_T: float
 ) -> None:
@@ -120,7 +120,7 @@ def test_reduced_loss(
 
 
 @given(supervised_laws, floats(0.05, 1.5), floats(0.01, 0.5), sizes, tokens, teachers)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_hinge_loss(
     own: SupervisedLaw, rho: float, s: float, N: float, D: float, L_T: float
 ) -> None:
