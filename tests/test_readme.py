@@ -104,7 +104,7 @@ def test_commands_work_in_the_order_given(
 
     (tmp_path / "simulations").symlink_to(ROOT / "simulations")
     monkeypatch.chdir(tmp_path)
-    assert len(commands()) == 6
+    assert len(commands()) == 7
     for line in commands():
         assert main(shlex.split(line)[1:]) == 0, line
         assert capsys.readouterr().out, line

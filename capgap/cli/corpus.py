@@ -64,7 +64,7 @@ def run_build(options: argparse.Namespace) -> None:
     """``capgap corpus build``."""
     import sys
 
-    from capgap.lm.corpus_build import build_corpus
+    from capgap.lm.corpus_builder import build_corpus
 
     def say(line: str) -> None:
         if sys.stderr.isatty():
@@ -93,7 +93,7 @@ class ListSources(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from capgap.lm.corpus_sources import SOURCES
+        from capgap.lm.corpus_builder import SOURCES
 
         for name, source in SOURCES.items():
             print(f"{name:<24}{source.kind:<8}{source.packages[0]:<26}{source.license}")

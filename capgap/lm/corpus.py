@@ -200,7 +200,7 @@ def _read_file(path: Path, name: str) -> Document:
 
 def _read_built(folder: Path) -> list[Document]:
     """Documents of a folder written by ``capgap corpus build``, checked against its manifest."""
-    from capgap.lm.corpus_build import check_corpus
+    from capgap.lm.corpus_builder import check_corpus
 
     check_corpus(folder)
     with (folder / "documents.jsonl").open(encoding="utf-8") as lines:

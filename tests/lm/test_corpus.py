@@ -178,7 +178,7 @@ def test_damaged_shipped_archive_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_built_corpus_is_read_and_checked(tmp_path: Path) -> None:
     """A folder in the format of ``capgap corpus build``, tampered with afterwards."""
-    pytest.importorskip("capgap.lm.corpus_build")
+    pytest.importorskip("capgap.lm.corpus_builder.build")
     folder = tmp_path / "built"
     folder.mkdir()
     rows = [json.dumps({"name": f"s/{i}", "text": f"text {i}"}) + "\n" for i in range(40)]

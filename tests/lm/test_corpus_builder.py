@@ -16,16 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capgap.errors import CapgapError, InputError
-from capgap.lm import corpus_fetch, corpus_manifest
-from capgap.lm.corpus_build import SOURCES, Manifest, Source, build_corpus, check_corpus
-from capgap.lm.corpus_dictionaries import (
+from capgap.lm.corpus_builder import fetch as corpus_fetch
+from capgap.lm.corpus_builder import manifest as corpus_manifest
+from capgap.lm.corpus_builder.build import SOURCES, Manifest, Source, build_corpus, check_corpus
+from capgap.lm.corpus_builder.dictionaries import (
     dictd_entries,
     gcide_entry,
     pages,
     play_scenes,
     wordnet_entries,
 )
-from capgap.lm.corpus_fetch import (
+from capgap.lm.corpus_builder.fetch import (
     Archive,
     default_cache,
     fetch_debian,
@@ -33,10 +34,10 @@ from capgap.lm.corpus_fetch import (
     read_archive,
     sha256_file,
 )
-from capgap.lm.corpus_html import from_html, html_sections
-from capgap.lm.corpus_manuals import from_asciidoc, from_pod
-from capgap.lm.corpus_rst import from_rst
-from capgap.lm.corpus_text import DeduplicationCounts, Deduplicator, is_prose, normalize
+from capgap.lm.corpus_builder.html import from_html, html_sections
+from capgap.lm.corpus_builder.manuals import from_asciidoc, from_pod
+from capgap.lm.corpus_builder.rst import from_rst
+from capgap.lm.corpus_builder.text import DeduplicationCounts, Deduplicator, is_prose, normalize
 
 WORDS = [
     "river",

@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from capgap.errors import CapgapError
-from capgap.lm import corpus_dictionaries as dictionaries
-from capgap.lm.corpus_html import from_html, html_sections
-from capgap.lm.corpus_manuals import from_asciidoc, from_pod
-from capgap.lm.corpus_rst import from_rst
-from capgap.lm.corpus_text import decode
+from capgap.lm.corpus_builder import dictionaries
+from capgap.lm.corpus_builder.html import from_html, html_sections
+from capgap.lm.corpus_builder.manuals import from_asciidoc, from_pod
+from capgap.lm.corpus_builder.rst import from_rst
+from capgap.lm.corpus_builder.text import decode
 
 __all__ = ["SOURCES", "Source", "license_file"]
 

@@ -6,7 +6,7 @@ blank lines.
 
 import re
 
-from capgap.lm.corpus_rst import STRONG, blocks, reflow, untitle
+from capgap.lm.corpus_builder.rst import STRONG, blocks, reflow, untitle
 
 __all__ = ["from_asciidoc", "from_pod"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from capgap.errors import InputError
-from capgap.lm.corpus_fetch import sha256_file
-from capgap.lm.corpus_text import DeduplicationCounts
+from capgap.lm.corpus_builder.fetch import sha256_file
+from capgap.lm.corpus_builder.text import DeduplicationCounts
 
 __all__ = ["DOCUMENTS", "MANIFEST", "Documents", "Manifest", "SourceEntry"]
 __all__ += ["check_corpus", "write_corpus"]

