@@ -1,9 +1,13 @@
 """A prediction that is written down before the run, and its comparison with the outcome."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
 
 from capgap.comparison.measured import FittedLaw, MeasuredLaws
 from capgap.errors import InputError
@@ -58,8 +62,6 @@ class Forecast:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        from dataclasses import asdict
-
         return asdict(self)
 
 
@@ -78,9 +80,11 @@ def forecast(
 ) -> Forecast:
     """Predict a student's loss without and with a teacher.
 
-    The intervals cover the sampling error of each law's coefficients and the noise of one
-    new run. They do not cover a law of the wrong form, nor, for the distillation laws, the
-    error of the supervised law beneath them; the held-out errors show what that costs.
+    The intervals cover the sampling error of each law's coefficients, the noise of one new
+    run and, for the distillation laws, the error of the supervised law beneath them: the
+    spread of the prediction over refits on draws of that law is added in quadrature, in log
+    loss (the two samples of runs are independent). They do not cover a law of the wrong
+    form; the held-out errors show what that costs.
 
     Raises
     ------
@@ -120,6 +124,18 @@ def digest_of_runs(ids: Iterable[str]) -> str:
 
 def _predict(fitted: FittedLaw, **inputs: float) -> LawForecast:
     interval = fitted.refits.prediction_interval(LEVEL, **inputs)
+    center, low, high = (float(v) for v in (interval.center, interval.low, interval.high))
+    beneath = float(ndtri(0.5 * (1 + LEVEL))) * _spread(fitted, inputs)
+    reach = [math.hypot(math.log(high / center), beneath)]
+    reach.append(math.hypot(math.log(center / low), beneath))
     return LawForecast(
-        fitted.name, float(interval.center), float(interval.low), float(interval.high)
+        fitted.name, center, center * math.exp(-reach[1]), center * math.exp(reach[0])
     )
+
+
+def _spread(fitted: FittedLaw, inputs: Mapping[str, float]) -> float:
+    """Standard deviation of the log prediction over draws of the supervised law beneath."""
+    if len(fitted.under_other_laws) < 2:
+        return 0.0
+    losses = [float(law.loss(**inputs)) for law in fitted.under_other_laws]
+    return float(np.std(np.log(losses), ddof=1))

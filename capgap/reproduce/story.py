@@ -205,9 +205,10 @@ def _doubts_section(result: Reproduction) -> Section:
             "The models have 3 thousand to 0.7 million parameters and read bytes of one kind of"
             " text. Nothing here says that the same coefficients hold at other scales or on other"
             " text; the form of the laws is what is put to the test.",
-            "The intervals cover the sampling error of the fit and the noise of one new run."
-            " They do not cover a law of the wrong form, nor, for the laws with a teacher, the"
-            " error of the supervised law beneath them. The held-out errors above include both.",
+            "The intervals of predictions cover the sampling error of the fit, the noise of one new"
+            " run and, for the laws with a teacher, the error of the supervised law beneath them."
+            " The bands in the pictures and the intervals of coefficients take that law as given."
+            " None of them covers a law of the wrong form.",
             coverage(laws),
             f"Most cells were run once. Repeated seeds give a noise of {noise(laws)}. The standard"
             " error of a validation loss, "

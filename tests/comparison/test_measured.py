@@ -110,6 +110,26 @@ def test_forecast_covers_the_planted_truth(laws: MeasuredLaws) -> None:
     assert made.to_dict()["distilled"][0]["law"] == "hinge"
 
 
+def test_error_of_the_supervised_law_widens_the_forecast_in_quadrature(
+    laws: MeasuredLaws,
+) -> None:
+    """By hand from the laws refitted under other draws; without them, the plain interval."""
+    inputs = {"N_S": 83_376.0, "D_S": 2.0**21, "L_T": 1.4}
+    best = laws.distilled[0]
+    assert len(best.under_other_laws) >= 38
+    with_it = forecast(laws, *inputs.values(), []).primary
+    alone = dataclasses.replace(best, under_other_laws=())
+    without = forecast(dataclasses.replace(laws, distilled=(alone,)), *inputs.values(), []).primary
+    plain = best.refits.prediction_interval(0.9, **inputs)
+    assert without.high == pytest.approx(float(plain.high), rel=1e-12)
+    assert without.low == pytest.approx(float(plain.low), rel=1e-12)
+    spread = np.std([np.log(law.loss(**inputs)) for law in best.under_other_laws], ddof=1)
+    assert spread > 0
+    for end in ("low", "high"):
+        wide, narrow = (abs(np.log(getattr(row, end) / row.loss)) for row in (with_it, without))
+        assert wide == pytest.approx(np.hypot(narrow, 1.6448536 * spread), rel=1e-6)
+
+
 def test_forecast_refuses_what_is_not_positive(laws: MeasuredLaws) -> None:
     with pytest.raises(InputError, match="L_T = 0"):
         forecast(laws, 1e5, 1e6, 0.0, [])
