@@ -122,7 +122,8 @@ class MeasuredLaws:
     root mean square held-out log error of a fit that has them too (NaN without any).
     `distilled` is in the order of held-out error, best first. `left_out` names the laws of
     distillation that the runs did not allow, each with the reason. `gaps` are the paired
-    tests of stronger against weaker teachers.
+    tests of stronger against weaker teachers. `corpus` is the fingerprint of the text, and
+    `validation_documents` the number of documents behind each loss.
     """
 
     supervised_runs: SupervisedRuns
@@ -135,6 +136,8 @@ class MeasuredLaws:
     distilled: tuple[FittedLaw, ...]
     left_out: tuple[tuple[LawName, str], ...] = ()
     gaps: tuple[GapTest, ...] = ()
+    corpus: str = ""
+    validation_documents: int = 0
 
 
 def supervised_runs(records: Iterable[RunRecord]) -> SupervisedRuns:
@@ -190,8 +193,10 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     Raises
     ------
     InputError
-        The supervised law cannot be fitted: too few runs, or a design without variation.
+        The supervised law cannot be fitted: too few runs, or a design without variation; or
+        the runs were made on different texts, whose losses cannot be compared.
     """
+    corpus = _one_corpus(records)
     everyone, taught = supervised_runs(records), distillation_runs(records)
     deep = everyone.layers >= FEWEST_LAYERS
     own, shallow = everyone.where(deep), everyone.where(~deep)
@@ -221,6 +226,8 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
         tuple(distilled),
         tuple(left_out),
         gap_tests(records),
+        corpus,
+        max((len(record.document_tokens) for record in records), default=0),
     )
 
 
@@ -238,6 +245,15 @@ def _under_other_laws(name: LawName, runs: DistillationRuns, refits: Bootstrap) 
 def _held_out_error(runs: SupervisedRuns) -> float:
     fit = fit_supervised(runs.N, runs.D, runs.L, delta=DELTA)
     return leave_one_cell_out(fit).root_mean_square
+
+
+def _one_corpus(records: Sequence[RunRecord]) -> str:
+    names = sorted({record.config.corpus for record in records})
+    if len(names) != 1:
+        raise InputError(
+            f"fit_measured: runs on {len(names)} texts ({', '.join(names)}) must be on one"
+        )
+    return names[0]
 
 
 def _fit_taught(name: LawName, runs: DistillationRuns, supervised: SupervisedLaw) -> Fit:

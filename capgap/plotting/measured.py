@@ -227,9 +227,11 @@ def provenance(*laws: FittedLaw) -> dict[str, object]:
 
 def caption(figure: "Figure", laws: MeasuredLaws) -> None:
     """The source line of pictures of measured runs."""
+    shipped = laws.corpus.startswith("sotu-")
+    text = "the State of the Union addresses" if shipped else laws.corpus
     source_line(
         figure,
-        "Byte-level transformers on the State of the Union addresses, trained by this project;"
-        f" {laws.failed} failed runs left out.\nLoss: validation cross-entropy on 19 whole"
-        " speeches, natural logarithm.",
+        f"Byte-level transformers on {text}, trained by this project; {laws.failed} failed runs"
+        f" left out.\nLoss: validation cross-entropy on {laws.validation_documents} whole"
+        " documents, natural logarithm.",
     )

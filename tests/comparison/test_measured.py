@@ -82,6 +82,16 @@ def test_planted_laws_are_found_and_named(laws: MeasuredLaws) -> None:
     assert laws.failed == 0
 
 
+def test_runs_on_different_texts_are_not_fitted_together(laws: MeasuredLaws) -> None:
+    made = records(NOISE)
+    other = dataclasses.replace(made[0], config=dataclasses.replace(made[0].config, corpus="b"))
+    with pytest.raises(InputError, match="runs on 2 texts"):
+        fit_measured([*made, other])
+    with pytest.raises(InputError, match="runs on 0 texts"):
+        fit_measured([])
+    assert (laws.corpus, laws.validation_documents) == (made[0].config.corpus, 3)
+
+
 def test_a_law_that_the_runs_do_not_allow_is_left_out_with_the_reason() -> None:
     """Six distillations from a single teacher say nothing about teachers."""
     made = records(NOISE)
