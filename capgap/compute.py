@@ -61,9 +61,7 @@ def flops_per_token(N: float, n_layers: int, d_model: int, n_ctx: int, n_vocab: 
     return 2.0 * N + 2.0 * n_layers * n_ctx * d_model + 2.0 * n_vocab * d_model
 
 
-def run_flops(
-    forward: float, tokens: float, teacher_forward: float = 0.0, *, training: bool = True
-) -> float:
+def run_flops(forward: float, tokens: float, teacher_forward: float = 0.0) -> float:
     """FLOPs of a run: 3 F(N) D for training (forward and backward), plus F(N_T) D for the
     teacher's forward pass over the same tokens when there is a teacher.
 
@@ -72,4 +70,4 @@ def run_flops(
     >>> run_flops(100.0, 10, 50.0)
     3500.0
     """
-    return ((3.0 if training else 1.0) * forward + teacher_forward) * tokens
+    return (3.0 * forward + teacher_forward) * tokens

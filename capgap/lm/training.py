@@ -30,7 +30,7 @@ ADAM_BETAS = (0.9, 0.95)
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: step of steps, mean loss since the last report, tokens per second."""
+    """Where a run is: step of steps, next-token loss of the latest batch, tokens per second."""
 
     step: int
     steps: int

@@ -23,6 +23,7 @@ a grid: a list as a value makes one run per member, several lists their product.
     teacher = {depth = [3, 4], tokens = 2_000_000, half = "teacher"}
 """
 
+import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -157,6 +158,8 @@ def run_sweep(
     """
     if processes < 1:
         raise InputError(f"sweep: processes = {processes} must be at least 1")
+    if importlib.util.find_spec("torch") is None:
+        raise CapgapError("sweep: training needs torch: pip install 'capgap[lm]'")
     pool = _Pool(plan, store, device, tuple(teachers), report)
     try:
         pool.run(processes)
@@ -261,10 +264,10 @@ def _work(
 ) -> None:
     """One run in its own process."""
     _end_with_parent()
-    from capgap.lm.corpus import load_shipped, load_text
-    from capgap.measurement.runs import execute
-
     try:
+        from capgap.lm.corpus import load_shipped, load_text
+        from capgap.measurement.runs import execute
+
         corpus = load_text(text) if text else load_shipped()
         record = execute(
             config,
@@ -277,8 +280,10 @@ def _work(
             ),
         )
         connection.send(SweepEvent("done", config, record=record))
-    except CapgapError as error:
-        connection.send(SweepEvent("error", config, message=str(error)))
+    except Exception as error:  # told in one line by the sweep; another attempt would not help
+        known = isinstance(error, CapgapError)
+        message = str(error) if known else f"{type(error).__name__}: {error}"
+        connection.send(SweepEvent("error", config, message=message))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Texts and their split: disjoint, complete, reproducible, refused when unusable."""
 
 import itertools
-import json
 import shutil
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from capgap.lm.corpus import (
     load_text,
     make_corpus,
 )
+from capgap.lm.corpus_builder.manifest import SourceEntry, write_corpus
+from capgap.lm.corpus_builder.text import DeduplicationCounts
 
 texts = st.lists(st.binary(min_size=1, max_size=50), min_size=2 * VALIDATION_EVERY, max_size=90)
 
@@ -177,12 +178,18 @@ def test_damaged_shipped_archive_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_built_corpus_is_read_and_checked(tmp_path: Path) -> None:
-    """A folder in the format of ``capgap corpus build``, tampered with afterwards."""
-    pytest.importorskip("capgap.lm.corpus_builder.build")
-    folder = tmp_path / "built"
-    folder.mkdir()
-    rows = [json.dumps({"name": f"s/{i}", "text": f"text {i}"}) + "\n" for i in range(40)]
-    (folder / "documents.jsonl").write_text("".join(rows), encoding="utf-8")
-    (folder / "manifest.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError):
-        load_text([folder])
+    """A folder as ``capgap corpus build`` writes it: read whole, refused once tampered with."""
+    texts = [(f"s/{i}", f"text é {i}\n") for i in range(400)]
+    size = sum(len(text.encode()) for _, text in texts)
+    entry = SourceEntry(
+        name="s", kind="pypi", package="s", version="1", license="MIT", license_file="LICENSE",
+        license_file_sha256="0", archive="s.whl", archive_sha256="0", documents=400, bytes=size,
+        not_prose=0,
+    )  # fmt: skip
+    write_corpus(tmp_path, texts, 0, DeduplicationCounts(0, 0, 0), (entry,))
+    documents = documents_of(load_text([tmp_path]))
+    assert sorted((d.name, d.text.decode()) for d in documents) == sorted(texts)
+    path = tmp_path / "documents.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace("text", "test", 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"documents\.jsonl"):
+        load_text([tmp_path])

@@ -213,6 +213,19 @@ def test_killed_worker_is_started_again(sweep: Path, tmp_path: Path) -> None:
     assert [record.status for record in records] == ["ok"]
 
 
+def test_unforeseen_error_in_a_worker_is_told_once(sweep: Path, tmp_path: Path) -> None:
+    """The folder of runs is a file: told after one attempt, without a traceback."""
+    plan = plan_of(sweep)
+    lost = []
+    (tmp_path / "runs").write_text("not a folder")
+    with pytest.raises(CapgapError, match="1 of 1 runs not made"):
+        run_sweep(
+            SweepPlan(plan.text, plan.configs[:1]), RunStore(tmp_path / "runs"), processes=1,
+            report=lambda event: lost.append(event.kind) if event.kind != "step" else None,
+        )  # fmt: skip
+    assert lost == ["lost"]
+
+
 def test_diverged_run_is_kept_as_failed_and_its_students_are_not_made(
     text_folder: Path, tmp_path: Path
 ) -> None:
