@@ -229,9 +229,12 @@ def caption(figure: "Figure", laws: MeasuredLaws) -> None:
     """The source line of pictures of measured runs."""
     shipped = laws.corpus.startswith("sotu-")
     text = "the State of the Union addresses" if shipped else laws.corpus
+    found = laws.noise.standard_deviation
+    noise = f" Each dot is one run; seeds alone move it by {found:.1%}."
+    noise = noise if np.isfinite(found) else ""
     source_line(
         figure,
         f"Byte-level transformers on {text}, trained by this project; {laws.failed} failed runs"
         f" left out.\nLoss: validation cross-entropy on {laws.validation_documents} whole"
-        " documents, natural logarithm.",
+        f" documents, natural logarithm.{noise}",
     )
