@@ -12,12 +12,13 @@ import capgap
 PACKAGE = Path(capgap.__file__).parent
 
 # Room -> rooms it may import, beside itself and the bottom rung.
-BOTTOM = {"errors", "files", "counts", "compute", "spectrum", ""}
+BOTTOM = {"errors", "files", "counts", "compute", "storage", "spectrum", ""}
 LADDER: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
     "counts": set(),
     "compute": set(),
+    "storage": set(),
     "spectrum": set(),
     "": set(),
     "theory": set(),
