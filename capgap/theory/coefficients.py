@@ -25,19 +25,17 @@ up to half a nat; `printed` stays available and every picture names its set. The
 columns are recomputed by the tests, with the paper's FLOPs per token (appendix H.1).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
 from capgap.errors import InputError
 from capgap.theory.distillation import DistillationLaw
+from capgap.theory.law_set import Laws, LawSet
 from capgap.theory.supervised import SupervisedLaw
 
-__all__ = ["CoefficientSet", "SetName", "coefficient_set", "distillation_law", "supervised_law"]
+__all__ = ["SetName", "distillation_law", "law_set", "supervised_law"]
 
-SetName = Literal["printed", "reconstructed"]
-Interval = tuple[float, float]
+SetName = Literal["printed", "reconstructed", "chinchilla", "chinchilla-replicated"]
 
 _SUPERVISED = {
     "E": (1.220, (1.190, 1.247)),
@@ -59,56 +57,75 @@ _DISTILLATION = {
     "gamma": (0.764, (0.732, 0.788)),
 }
 _FACTOR_ON_B = {"printed": 1.0, "reconstructed": 100.0}
+# The factors that repair the figures; see the module's text.
+_FACTORS = (81.5, 100.0)
+
+# Hoffmann et al. 2022, arXiv 2203.15556, equation 10 (approach 3); no intervals of A and B.
+_CHINCHILLA = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+# Besiroglu et al. 2024, arXiv 2404.10102, table 1: values and standard errors.
+_REPLICATED = {
+    "E": (1.8172, 0.03),
+    "A": (482.01, 124.58),
+    "B": (2085.43, 1293.23),
+    "alpha": (0.3478, 0.02),
+    "beta": (0.3658, 0.02),
+}
+# Students and teachers of 143M to 12.6B parameters, "a few billion" to 512B tokens (section 1
+# of the paper); L_T of its fixed-M teachers, 198M and 7.75B at 20 tokens per parameter, by Eq. 1.
+_FITTED = MappingProxyType({"N_S": (143e6, 12.6e9), "D_S": (2e9, 512e9), "L_T": (2.0, 2.8)})
 
 
-@dataclass(frozen=True, slots=True)
-class CoefficientSet:
-    """A named set: values and the paper's 90% intervals (4096 bootstraps), per law.
+def law_set(name: str = "reconstructed") -> LawSet:
+    """Return a named set of laws.
 
-    Source: Busbridge et al., arXiv 2502.08606, Table 6. In `reconstructed` the value and the
-    interval of the distillation law's B are 100 times the printed ones; see the module's text.
-    """
-
-    name: SetName
-    supervised: Mapping[str, float]
-    supervised_intervals: Mapping[str, Interval]
-    distillation: Mapping[str, float]
-    distillation_intervals: Mapping[str, Interval]
-
-
-def coefficient_set(name: SetName = "reconstructed") -> CoefficientSet:
-    """Return the named set of coefficients with their published 90% intervals.
+    printed : Eq. 1 and Eq. 8 with Table 6 of Busbridge et al., arXiv 2502.08606.
+    reconstructed : the same with a larger B'; see the module's text. The default.
+    chinchilla : Hoffmann et al., arXiv 2203.15556; N counts all parameters; no teacher.
+    chinchilla-replicated : Besiroglu et al., arXiv 2404.10102, fitted to the same runs.
 
     Raises
     ------
     InputError
-        The name is neither `printed` nor `reconstructed`.
+        There is no set of that name.
 
     Examples
     --------
-    >>> coefficient_set("printed").distillation["B"]
+    >>> law_set("printed").taught.B
     24181.0
-    >>> coefficient_set("reconstructed").distillation_intervals["B"]
-    (2408400.0, 2426600.0)
+    >>> low, high = law_set("reconstructed").intervals["taught.B"]
+    >>> f"{low:.4g} {high:.4g}"
+    '1.963e+06 2.427e+06'
     """
-    if name not in get_args(SetName):
-        raise InputError(
-            f"coefficient_set: name = {name!r} must be one of {', '.join(get_args(SetName))}"
-        )
-    scaled = dict(_DISTILLATION)
-    value, (low, high) = scaled["B"]
-    factor = _FACTOR_ON_B[name]
-    scaled["B"] = (factor * value, (factor * low, factor * high))
-    return CoefficientSet(name, *_split(_SUPERVISED), *_split(scaled))
+    if name in _FACTOR_ON_B:
+        return _paper(name)
+    if name == "chinchilla":
+        return LawSet(
+            name, Laws(SupervisedLaw(**_CHINCHILLA)),
+            "Hoffmann et al. 2022, arXiv 2203.15556, approach 3; N counts all parameters",
+            fitted=MappingProxyType({"N_S": (44e6, 16e9), "D_S": (1e9, 1.4e12)}),
+        )  # fmt: skip
+    if name == "chinchilla-replicated":
+        values = {key: value for key, (value, _) in _REPLICATED.items()}
+        half = {key: 1.6449 * error for key, (_, error) in _REPLICATED.items()}
+        intervals = {f"supervised.{k}": (v - half[k], v + half[k]) for k, v in values.items()}
+        return LawSet(
+            name, Laws(SupervisedLaw(**values)),
+            "Besiroglu et al. 2024, arXiv 2404.10102, table 1; N counts all parameters",
+            intervals=MappingProxyType(intervals),
+            fitted=MappingProxyType({"N_S": (44e6, 16e9), "D_S": (1e9, 1.4e12)}),
+        )  # fmt: skip
+    raise InputError(f"law_set: name = {name!r} must be one of {', '.join(get_args(SetName))}")
 
 
 def supervised_law(name: SetName = "reconstructed") -> SupervisedLaw:
-    """Return the paper's supervised law (Eq. 1, Table 6); it is the same in both sets.
+    """Return the supervised law of a named set (Eq. 1, Table 6, the same in both sets).
 
     >>> round(float(supervised_law("printed").loss(1e9, 2e10)), 3)
     2.375
     """
-    return SupervisedLaw(**coefficient_set(name).supervised)
+    law = law_set(name).supervised
+    assert isinstance(law, SupervisedLaw)
+    return law
 
 
 def distillation_law(name: SetName = "reconstructed") -> DistillationLaw:
@@ -118,12 +135,27 @@ def distillation_law(name: SetName = "reconstructed") -> DistillationLaw:
     >>> round(float(law.best_teacher_loss(10e9, 250e9)), 2)  # the paper's Fig. 7: 1.71
     1.72
     """
-    return DistillationLaw(supervised_law(name), **coefficient_set(name).distillation)
+    law = law_set(name).taught
+    assert isinstance(law, DistillationLaw)
+    return law
 
 
-def _split(
-    table: Mapping[str, tuple[float, Interval]],
-) -> tuple[Mapping[str, float], Mapping[str, Interval]]:
-    values = {name: entry[0] for name, entry in table.items()}
-    intervals = {name: entry[1] for name, entry in table.items()}
-    return MappingProxyType(values), MappingProxyType(intervals)
+def _paper(name: str) -> LawSet:
+    factor = _FACTOR_ON_B[name]
+    own = {key: value for key, (value, _) in _SUPERVISED.items()}
+    taught = {key: value for key, (value, _) in _DISTILLATION.items()}
+    taught["B"] *= factor
+    intervals = {f"supervised.{key}": limits for key, (_, limits) in _SUPERVISED.items()}
+    intervals |= {f"taught.{key}": limits for key, (_, limits) in _DISTILLATION.items()}
+    if name == "reconstructed":
+        low, high = _DISTILLATION["B"][1]
+        # Which factor was lost is the larger uncertainty by far: both candidates are inside.
+        intervals["taught.B"] = (_FACTORS[0] * low, _FACTORS[1] * high)
+    supervised = SupervisedLaw(**own)
+    source = "Busbridge et al. 2025, arXiv 2502.08606, Table 6"
+    if name == "reconstructed":
+        source += "; B' times 100 (ours: the printed B' contradicts the paper's figures)"
+    return LawSet(
+        name, Laws(supervised, DistillationLaw(supervised, **taught)), source,
+        intervals=MappingProxyType(intervals), fitted=_FITTED,
+    )  # fmt: skip

@@ -1,18 +1,27 @@
 """The distillation scaling law: student loss as a function of teacher loss."""
 
-from dataclasses import dataclass, fields
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from capgap.errors import InputError
-from capgap.theory.domain import FloatArray, positive_array, require
-from capgap.theory.supervised import SupervisedLaw, log_power_sum
+from capgap.theory import jets
+from capgap.theory.best_teacher import BestTeacher, apart, find_best_teacher, outer_intervals
+from capgap.theory.domain import FloatArray
+from capgap.theory.gap_term import (
+    GapParts,
+    check_coefficients,
+    gap_parts,
+    log_bracket,
+    log_ratio,
+    variables,
+)
+from capgap.theory.jets import Derivatives, Quantity
+from capgap.theory.reduced_distillation import ReducedDistillationLaw
+from capgap.theory.supervised import SupervisedLaw
 
 __all__ = ["DistillationLaw", "ReducedDistillationLaw"]
-
-_LARGEST_EXPONENT = 700.0  # exp(700) is finite; beyond it the factor has long been zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class DistillationLaw:
 
     with :math:`\tilde L_S = L(N_S, D_S)` the `supervised` loss of the same student on the
     same tokens. Losses in nats per token; N_S non-embedding parameters, D_S tokens (raw
-    counts). Evaluated in logarithms, as in the paper's appendix F.
+    counts). The second term is evaluated in logarithms, as in the paper's appendix F.
 
     Parameters
     ----------
@@ -71,14 +80,48 @@ class DistillationLaw:
     gamma: float
 
     def __post_init__(self) -> None:
-        _check_coefficients(self)
+        check_coefficients(self)
+
+    @property
+    def irreducible_loss(self) -> float:
+        """E of the supervised law: the least loss a teacher can have; nats per token."""
+        return self.supervised.irreducible_loss
+
+    @property
+    def convexity_limit(self) -> float:
+        r"""p+ : the loss is convex in L_T for every N_S and D_S iff :math:`1/f_1 \le p_+`.
+
+        :math:`p_+ = b + \sqrt{b^2 - 1}`, :math:`b = 1 + 2 c_0 + 2 c_0 (1 + c_0)/c_1`. The
+        second derivative has the sign of :math:`u (1 + u) - p c_1 \sigma (1 - \sigma)`, a
+        quadratic in sigma with no root in (0, 1) below p+.
+        """
+        b = 1 + 2 * self.c0 + 2 * self.c0 * (1 + self.c0) / self.c1
+        return float(b + np.sqrt(b * b - 1))
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether the loss is convex in L_T for every student: 1/f1 <= p+."""
+        return 1 / self.f1 <= self.convexity_limit
 
     def loss(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike, L_T: npt.ArrayLike) -> FloatArray:
         """Student loss in nats per token; the three arguments broadcast."""
-        own, gap, teacher = _log_parts(self, "DistillationLaw.loss", N_S, D_S, L_T)
-        log_L_T = np.log(teacher)
-        gap = gap - self.c0 * log_L_T + self._log_factor(log_L_T - own)
-        return np.asarray(np.exp(np.logaddexp(log_L_T, gap)), dtype=np.float64)
+        return jets.evaluate(_loss, variables(self, "loss", N_S, D_S, L_T))
+
+    def infinite_data_loss(self, N_S: npt.ArrayLike, L_T: npt.ArrayLike) -> FloatArray:
+        """Limit D_S to infinity: both data terms vanish, the capacity terms stay."""
+        v = variables(self, "infinite_data_loss", N_S, 1.0, L_T)
+        return jets.evaluate(_loss, v | {"D_S": np.inf})
+
+    def derivatives(
+        self, N_S: npt.ArrayLike, D_S: npt.ArrayLike, L_T: npt.ArrayLike
+    ) -> Derivatives:
+        """Exact gradient and Hessian in the inputs and all coefficients."""
+        return jets.differentiate(_loss, variables(self, "derivatives", N_S, D_S, L_T))
+
+    def slope(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike, L_T: npt.ArrayLike) -> FloatArray:
+        """Derivative of the student's loss in its teacher's, without unit."""
+        v = variables(self, "slope", N_S, D_S, L_T)
+        return jets.differentiate(_loss, v, ("L_T",)).gradient[..., 0]
 
     def knee(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike) -> FloatArray:
         r"""Teacher loss at the transition, :math:`\tilde L_S d_1 (c_1 f_1)^{-f_1}`.
@@ -90,33 +133,72 @@ class DistillationLaw:
         return np.asarray(self.supervised.loss(N_S, D_S) * np.exp(log_ratio), dtype=np.float64)
 
     def best_teacher_loss(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike) -> FloatArray:
-        r"""Teacher loss at which the student's loss is least, nats per token.
+        """Teacher loss at which the student's loss is least, nats per token.
 
-        Solves :math:`\partial L_S / \partial L_T = 0`, that is h(x) = 1 with
-        :math:`h = u (L_S - x)/x`, :math:`u = c_0 + c_1 \sigma`, :math:`\sigma = y/(1 + y)`,
-        :math:`y = (x/(\tilde L_S d_1))^{1/f_1}`, by bisection on log x. Nothing keeps the
-        optimum above the irreducible loss: compare it with the losses teachers can reach.
-
-        Raises
-        ------
-        InputError
-            1/f1 is at or above p+ = b + sqrt(b^2 - 1), b = 1 + 2 c0 + 2 c0 (1 + c0)/c1.
-            From there on the law is not convex in L_T and may have two minima.
+        The global minimum, whatever 1/f1. Nothing keeps it above the irreducible loss:
+        compare it with the losses teachers can reach.
         """
-        b = 1 + 2 * self.c0 + 2 * self.c0 * (1 + self.c0) / self.c1
-        _require_convex("DistillationLaw.best_teacher_loss", self.f1, b)
-        own, gap, _ = _log_parts(self, "DistillationLaw.best_teacher_loss", N_S, D_S, 1.0)
+        return self.best_teacher(N_S, D_S).L_T
 
-        def log_h(log_x: FloatArray) -> FloatArray:
-            ratio = log_x - own
-            y = (ratio - np.log(self.d1)) / self.f1
-            log_u = np.logaddexp(_log(self.c0), np.log(self.c1) - np.logaddexp(0.0, -y))
-            fall = (1 + self.c0) * log_x - self._log_factor(ratio)
-            return np.asarray(log_u + gap - fall, dtype=np.float64)
+    def best_loss(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike) -> FloatArray:
+        """Loss of the student of the best teacher, nats per token."""
+        return self.best_teacher(N_S, D_S).L_S
 
-        return _bisect_decreasing(log_h, own + 0 * gap)
+    def best_teacher(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike) -> BestTeacher:
+        r"""Global minimum of the student's loss over all teachers, with its bracket.
 
-    def reduced(self) -> "ReducedDistillationLaw":
+        With x = L_T, t = log x, p = 1/f1, :math:`K = \tilde L_S d_1`, U the bracket of A and
+        B, :math:`y = (x/K)^p`, :math:`\sigma = y/(1+y)` and :math:`u = c_0 + c_1 \sigma`:
+
+        .. math:: \partial L_S/\partial x = 1 - h, \quad
+            \log h = \log u + \log U - (1 + c_0) t - c_1 f_1 \log(1 + y)
+
+        and log h rises iff :math:`p c_1 \sigma (1 - \sigma) > u (1 + u)`, a quadratic in
+        sigma: nowhere below `convexity_limit`, else between its two roots. Every minimum lies
+        in one of the outer intervals, and there between the roots with u -> c0 and with
+        u -> c0 + c1, bounded in closed form by
+        :math:`\max(0, z) \le \log(1 + e^z) \le \max(0, z) + \log 2`. With c0 = 0 and p > 1 a
+        perfect teacher is a minimum: L_S rises from U at L_T = 0.
+
+        Examples
+        --------
+        c0 = 1, c1 = f1 = d1 = 1, supervised loss 2 and U = 2: the slope vanishes where
+        x^2 (1 + x/2) = 2 (1 + x/(2 + x)), which is x = 1.30.
+
+        >>> own = SupervisedLaw(E=0.0, A=1.0, B=1.0, alpha=1.0, beta=1.0)
+        >>> law = DistillationLaw(own, c0=1, c1=1, f1=1, d1=1, A=1, B=1, alpha=1, beta=1, gamma=1)
+        >>> best = law.best_teacher(1, 1)
+        >>> x = float(best.L_T)
+        >>> round(x, 2), abs(x**2 * (1 + x / 2) - 2 * (1 + x / (2 + x))) < 1e-14, int(best.minima)
+        (1.3, True, 1)
+        """
+        parts = gap_parts(self, "best_teacher", N_S, D_S)
+        p, c0, c1, f1 = 1 / self.f1, self.c0, self.c1, self.f1
+        log_K = parts.own + np.log(self.d1)
+
+        def log_h(t: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+            y = p * (t - log_K)
+            log_share = np.log(c1) - np.logaddexp(0.0, -y)  # log c1 sigma
+            log_u = np.logaddexp(np.log(c0), log_share) if c0 > 0 else log_share
+            u, one_minus_sigma = np.exp(log_u), np.exp(-np.logaddexp(0.0, y))
+            slope = p * np.exp(log_share - log_u) * one_minus_sigma - 1 - u
+            fall = c1 * f1 * np.logaddexp(0.0, y)
+            value = log_u + parts.bracket - (1 + c0) * t - fall
+            lever = (u + p) * (np.abs(t) + parts.own_size + abs(np.log(self.d1)))
+            size = np.abs(log_u) + parts.bracket_size + (1 + c0) * np.abs(t) + fall + lever
+            return value, slope, size
+
+        low = self._lowest(parts, log_K, p)
+        high = _unbend(parts.bracket + np.log(c0 + c1), 1 + c0, c1, log_K)
+        intervals = outer_intervals(log_h, low, apart(high, 1), self._rise(log_K, p))
+        return find_best_teacher(
+            log_h,
+            intervals,
+            lambda L_T: self.loss(N_S, D_S, L_T),
+            (np.isneginf(low), np.exp(parts.bracket)),
+        )
+
+    def reduced(self) -> ReducedDistillationLaw:
         r"""Return the limit c1 to infinity at a fixed :math:`k = c_1 f_1 d_1^{-1/f_1}`.
 
         :math:`-c_1 f_1 \log(1 + y) = -k r^{1/f_1} + O(k^2 r^{2/f_1} / (2 c_1 f_1))` with
@@ -127,142 +209,40 @@ class DistillationLaw:
             self.supervised, self.c0, k, self.f1, self.A, self.B, self.alpha, self.beta, self.gamma
         )
 
-    def _log_factor(self, log_ratio: FloatArray) -> FloatArray:
-        y = (log_ratio - np.log(self.d1)) / self.f1
-        return np.asarray(-self.c1 * self.f1 * np.logaddexp(0.0, y), dtype=np.float64)
+    def _lowest(self, parts: GapParts, log_K: FloatArray, p: float) -> FloatArray:
+        """A t below every root; -inf where a perfect teacher is a minimum."""
+        c0, c1 = self.c0, self.c1
+        slack = c1 * self.f1 * np.log(2.0)
+        if c0 > 0:
+            return apart(_unbend(parts.bracket + np.log(c0) - slack, 1 + c0, c1, log_K), -1)
+        top = parts.bracket + np.log(c1)
+        if p < 1:  # u = c1 sigma bends the fall once more, from 1 - p to 1 + c1
+            level = top - slack - np.log(2.0) - p * log_K
+            return apart(_unbend(level, 1 - p, c1 + p, log_K), -1)
+        if p > 1:
+            return np.full(log_K.shape, -np.inf)
+        level = top - log_K  # log h = level - (1 + c1) log(1 + y); half of it is left at `low`
+        half = np.where(level > 0, level, 1.0) / (2 * (1 + c1))
+        return np.where(level > 0, log_K + half + np.log(-np.expm1(-half)), -np.inf)
+
+    def _rise(self, log_K: FloatArray, p: float) -> tuple[FloatArray, FloatArray] | None:
+        b, product = p - 1 - 2 * self.c0, self.c0 * (1 + self.c0)
+        discriminant = b * b - 4 * product * (1 + p / self.c1)
+        if b <= 0 or discriminant <= 0:
+            return None
+        second = (b + np.sqrt(discriminant)) / (2 * (self.c1 + p))
+        first = product / (self.c1 * (self.c1 + p) * second)
+        first_t = log_K + self.f1 * np.log(first / (1 - first)) if first > 0 else -np.inf + log_K
+        return first_t, log_K + self.f1 * np.log(second / (1 - second))
 
 
-@dataclass(frozen=True, slots=True)
-class ReducedDistillationLaw:
-    r"""The distillation law with one coefficient fewer: c1 to infinity, c1 f1 d1^(-1/f1) = k.
-
-    .. math:: L_S = L_T + L_T^{-c_0} \exp\left(-k (L_T/\tilde L_S)^{1/f_1}\right)
-        \left(A/N_S^\alpha + B/D_S^\beta\right)^\gamma
-
-    c1 and d1 of Eq. 8 cannot be told apart once c1 is large (the paper's c1 = 522.6 has an
-    interval of zero width, which is its optimizer standing still); k can. Units, domain and
-    errors as in `DistillationLaw`, whose `reduced` builds this law. The limit is ours.
-
-    Examples
-    --------
-    With k = log 2 and L_T equal to the student's own loss (2), the factor is one half:
-
-    >>> own = SupervisedLaw(E=0.0, A=1.0, B=1.0, alpha=1.0, beta=1.0)
-    >>> law = ReducedDistillationLaw(own, c0=0, k=np.log(2), f1=1, A=1, B=1, alpha=1, beta=1,
-    ...                              gamma=1)
-    >>> round(float(law.loss(1, 1, 2)), 12)
-    3.0
-    """
-
-    supervised: SupervisedLaw
-    c0: float
-    k: float
-    f1: float
-    A: float
-    B: float
-    alpha: float
-    beta: float
-    gamma: float
-
-    def __post_init__(self) -> None:
-        _check_coefficients(self)
-
-    def loss(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike, L_T: npt.ArrayLike) -> FloatArray:
-        """Student loss in nats per token; the three arguments broadcast."""
-        own, gap, teacher = _log_parts(self, "ReducedDistillationLaw.loss", N_S, D_S, L_T)
-        log_L_T = np.log(teacher)
-        gap = gap - self.c0 * log_L_T - np.exp(self._log_decay(log_L_T - own))
-        return np.asarray(np.exp(np.logaddexp(log_L_T, gap)), dtype=np.float64)
-
-    def knee(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike) -> FloatArray:
-        r"""Teacher loss :math:`\tilde L_S k^{-f_1}`, where the factor is 1/e; nats per token."""
-        ratio = np.exp(-self.f1 * np.log(self.k))
-        return np.asarray(self.supervised.loss(N_S, D_S) * ratio, dtype=np.float64)
-
-    def best_teacher_loss(self, N_S: npt.ArrayLike, D_S: npt.ArrayLike) -> FloatArray:
-        """Teacher loss at which the student's loss is least, nats per token.
-
-        As `DistillationLaw.best_teacher_loss`, with u = c0 + (k/f1) (x/own loss)^(1/f1) and
-        b = 1 + 2 c0.
-        """
-        operation = "ReducedDistillationLaw.best_teacher_loss"
-        _require_convex(operation, self.f1, 1 + 2 * self.c0)
-        own, gap, _ = _log_parts(self, operation, N_S, D_S, 1.0)
-
-        def log_h(log_x: FloatArray) -> FloatArray:
-            decay = self._log_decay(log_x - own)
-            log_u = np.logaddexp(_log(self.c0), decay - np.log(self.f1))
-            fall = (1 + self.c0) * log_x + np.exp(decay)
-            return np.asarray(log_u + gap - fall, dtype=np.float64)
-
-        return _bisect_decreasing(log_h, own + 0 * gap)
-
-    def _log_decay(self, log_ratio: FloatArray) -> FloatArray:
-        decay = np.log(self.k) + log_ratio / self.f1
-        return np.asarray(np.minimum(decay, _LARGEST_EXPONENT), dtype=np.float64)
+def _unbend(level: FloatArray, slope: float, more: float, corner: FloatArray) -> FloatArray:
+    """Solve slope t + more max(0, t - corner) = level."""
+    beyond = level > slope * corner
+    return np.where(beyond, (level + more * corner) / (slope + more), level / slope)
 
 
-class _GapTerm(Protocol):
-    """What both laws share: the supervised law and the coefficients of the gap."""
-
-    @property
-    def supervised(self) -> SupervisedLaw: ...
-    @property
-    def A(self) -> float: ...
-    @property
-    def B(self) -> float: ...
-    @property
-    def alpha(self) -> float: ...
-    @property
-    def beta(self) -> float: ...
-    @property
-    def gamma(self) -> float: ...
-
-
-def _check_coefficients(law: DistillationLaw | ReducedDistillationLaw) -> None:
-    for field in fields(law):
-        value = getattr(law, field.name)
-        if field.name == "supervised":
-            if not isinstance(value, SupervisedLaw):
-                raise InputError(
-                    f"{type(law).__name__}: supervised = {value!r} must be a SupervisedLaw"
-                )
-            continue
-        require(type(law).__name__, field.name, value, zero_allowed=field.name == "c0")
-
-
-def _log_parts(
-    law: _GapTerm, operation: str, N_S: npt.ArrayLike, D_S: npt.ArrayLike, L_T: npt.ArrayLike
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Log supervised loss, log of the capacity-and-data bracket, and the teacher loss."""
-    size = positive_array(operation, "N_S", N_S)
-    tokens = positive_array(operation, "D_S", D_S)
-    teacher = positive_array(operation, "L_T", L_T)
-    gap = log_power_sum(size, tokens, law.A, law.B, law.alpha, law.beta, law.gamma)
-    return law.supervised.log_loss(size, tokens), gap, teacher
-
-
-def _log(value: float) -> float:
-    return float(np.log(value)) if value > 0 else -np.inf
-
-
-def _require_convex(operation: str, f1: float, b: float) -> None:
-    limit = b + np.sqrt(b * b - 1)
-    if 1 / f1 >= limit:
-        raise InputError(
-            f"{operation}: 1/f1 = {1 / f1:g} must be < {limit:g}, where one minimum is certain"
-        )
-
-
-def _bisect_decreasing(log_h: "_LogH", center: FloatArray) -> FloatArray:
-    """Root of a decreasing function of log x, by bisection; 110 halvings reach rounding."""
-    low, high = center - 700.0, center + 700.0
-    for _ in range(110):
-        middle = 0.5 * (low + high)
-        right = log_h(middle) > 0
-        low, high = np.where(right, middle, low), np.where(right, high, middle)
-    return np.asarray(np.exp(0.5 * (low + high)), dtype=np.float64)
-
-
-class _LogH(Protocol):
-    def __call__(self, log_x: FloatArray) -> FloatArray: ...
+def _loss(v: Mapping[str, Quantity]) -> Quantity:
+    y = (log_ratio(v) - jets.log(v["d1"])) / v["f1"]
+    factor = v["c1"] * v["f1"] * jets.softplus(y)
+    return v["L_T"] + jets.exp(log_bracket(v) - v["c0"] * jets.log(v["L_T"]) - factor)

@@ -6,7 +6,9 @@ Oracle: losses read off the figures of arXiv 2502.08606 (+-0.01), as listed in t
 import numpy as np
 import pytest
 
-from capgap.theory.coefficients import coefficient_set, distillation_law
+from capgap.errors import InputError
+from capgap.theory.coefficients import distillation_law, law_set
+from capgap.theory.law_set import coefficients_of
 
 READING = 0.01
 # The paper's intervals have three digits; rounding alone moves predictions by up to 0.01.
@@ -67,21 +69,42 @@ def test_isoflop_students_of_one_teacher_show_the_gap_only_as_reconstructed() ->
 
 
 def test_sets_differ_in_one_coefficient_only() -> None:
-    printed, ours = coefficient_set("printed"), coefficient_set("reconstructed")
-    assert printed.supervised == ours.supervised
-    changed = [k for k in printed.distillation if printed.distillation[k] != ours.distillation[k]]
-    assert changed == ["B"]
-    assert ours.distillation["B"] == 100 * printed.distillation["B"]
+    printed, ours = (coefficients_of(law_set(n).laws) for n in ("printed", "reconstructed"))
+    changed = [name for name in printed if printed[name] != ours[name]]
+    assert changed == ["taught.B"]
+    assert ours["taught.B"] == 100 * printed["taught.B"]
 
 
-@pytest.mark.parametrize("name", ["printed", "reconstructed"])
+@pytest.mark.parametrize("name", ["printed", "reconstructed", "chinchilla-replicated"])
 def test_every_value_lies_in_its_interval_and_sets_are_read_only(name) -> None:
-    chosen = coefficient_set(name)
-    for values, intervals in (
-        (chosen.supervised, chosen.supervised_intervals),
-        (chosen.distillation, chosen.distillation_intervals),
-    ):
-        assert values.keys() == intervals.keys()
-        assert all(low <= values[k] <= high for k, (low, high) in intervals.items())
-        with pytest.raises(TypeError):
-            values["A"] = 1.0
+    chosen = law_set(name)
+    values = coefficients_of(chosen.laws)
+    exact = {"supervised.gamma"} if name.startswith("chinchilla") else set()
+    assert values.keys() - exact == chosen.intervals.keys()
+    assert all(low <= values[k] <= high for k, (low, high) in chosen.intervals.items())
+    with pytest.raises(TypeError):
+        chosen.intervals["supervised.A"] = (0.0, 1.0)
+
+
+def test_published_chinchilla_laws_give_the_published_losses() -> None:
+    """Oracle: Hoffmann et al. (arXiv 2203.15556): 70B parameters, 1.4T tokens, 1.9336 by
+    equation 10 in 30-digit decimal arithmetic of its three terms (1.69 + .0835 + .1633)."""
+    loss = float(law_set("chinchilla").supervised.loss(70e9, 1.4e12))
+    assert loss == pytest.approx(1.69 + 406.4 / 70e9**0.34 + 410.7 / 1.4e12**0.28, rel=1e-14)
+    assert loss == pytest.approx(1.937, abs=1e-3)
+    with pytest.raises(InputError, match="'chinchilla' has no distillation law"):
+        _ = law_set("chinchilla").taught
+
+
+def test_fitted_range_of_teacher_losses_is_that_of_the_fixed_M_teachers() -> None:
+    """20 tokens per parameter, 198M and 7.75B parameters, by Eq. 1; rounded outward to .05."""
+    chosen = law_set()
+    low, high = chosen.fitted["L_T"]
+    strong, weak = (float(chosen.supervised.loss(N, 20 * N)) for N in (7.75e9, 198e6))
+    assert 0 <= strong - low < 0.05
+    assert 0 <= high - weak < 0.05
+
+
+def test_unknown_set_is_refused() -> None:
+    with pytest.raises(InputError, match="'best' must be one of printed, reconstructed"):
+        law_set("best")
