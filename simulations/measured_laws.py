@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from capgap.comparison.measured import fit_measured
+from capgap.comparison.measured_law_set import save_measured_law_sets
 from capgap.measurement.records import RunStore
 from capgap.plotting.measured import save_distillation, save_supervised
 
@@ -12,9 +13,11 @@ RUNS = Path(__file__).resolve().parent / "runs"
 
 def run(out: Path, runs: Path = RUNS) -> dict[str, float]:
     """Fit the runs in `runs`, draw into `out`; return held-out errors and coverage per law."""
-    laws = fit_measured(list(RunStore(runs)))
+    records = list(RunStore(runs))
+    laws = fit_measured(records)
     save_supervised(laws, out)
     save_distillation(laws, out)
+    save_measured_law_sets(laws, records, out)
     headline: dict[str, float] = {}
     for law in (laws.supervised, *laws.distilled):
         headline[f"held-out error (root mean square of log loss), {law.name}"] = (

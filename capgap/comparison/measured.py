@@ -18,6 +18,7 @@ from capgap.comparison.held_out import HeldOut, held_out_coverage, leave_one_cel
 from capgap.comparison.log_models import FloatArray, Law
 from capgap.errors import InputError
 from capgap.measurement.records import RunRecord
+from capgap.theory.law_set import Laws
 from capgap.theory.supervised import SupervisedLaw
 
 __all__ = [
@@ -102,6 +103,9 @@ class FittedLaw:
     under_other_laws : tuple of laws
         The same law fitted on top of other draws of the supervised law, for the error that
         comes from there; empty for the supervised law itself.
+    joint_draws : tuple of Laws
+        Those draws of the supervised law, each with this law fitted on top of it and moved by
+        a refit to new noise: both errors together, to first order in their sizes.
     """
 
     name: LawName
@@ -111,6 +115,7 @@ class FittedLaw:
     held_out_teacher: HeldOut | None
     coverage: float
     under_other_laws: tuple[Law, ...] = ()
+    joint_draws: tuple[Laws, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,8 +215,8 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     for name in DISTILLATION_LAWS:
         try:
             fitted = _with_errors(name, _fit_taught(name, taught, law), refits, seed)
-            others = _under_other_laws(name, taught, supervised.refits)
-            distilled.append(replace(fitted, under_other_laws=others))
+            others, joint = _under_other_laws(name, taught, supervised.refits, fitted.refits)
+            distilled.append(replace(fitted, under_other_laws=others, joint_draws=joint))
         except InputError as error:
             left_out.append((name, str(error)))
     distilled.sort(key=lambda fitted: fitted.held_out.root_mean_square)
@@ -231,15 +236,25 @@ def fit_measured(records: Sequence[RunRecord], *, refits: int = 400, seed: int =
     )
 
 
-def _under_other_laws(name: LawName, runs: DistillationRuns, refits: Bootstrap) -> tuple[Law, ...]:
-    """The law refitted on top of draws of the supervised law beneath it."""
-    laws = []
-    for x in refits.x[:OTHER_LAWS]:
-        law = refits.fit.problem.model.law(x)
+def _under_other_laws(
+    name: LawName, runs: DistillationRuns, beneath: Bootstrap, refits: Bootstrap
+) -> tuple[tuple[Law, ...], tuple[Laws, ...]]:
+    """The law refitted on draws of the supervised law beneath it; and moved by its own refits."""
+    laws: list[Law] = []
+    joint: list[Laws] = []
+    for x, own in zip(beneath.x[:OTHER_LAWS], refits.x, strict=False):
+        law = beneath.fit.problem.model.law(x)
         assert isinstance(law, SupervisedLaw)
         fit = _fit_taught(name, runs, law)
-        laws += [fit.law] if fit.status != "not-converged" else []
-    return tuple(laws)
+        if fit.status == "not-converged":
+            continue
+        model = fit.problem.model
+        moved = np.clip(fit.x + own - refits.fit.x, model.bounds[:, 0], model.bounds[:, 1])
+        taught = model.law(moved)
+        assert not isinstance(taught, SupervisedLaw)
+        laws.append(fit.law)
+        joint.append(Laws(law, taught))
+    return tuple(laws), tuple(joint)
 
 
 def _held_out_error(runs: SupervisedRuns) -> float:

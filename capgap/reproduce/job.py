@@ -15,6 +15,7 @@ from typing import Any
 import capgap
 from capgap.comparison.forecast import Forecast, Verdict, forecast, judge
 from capgap.comparison.measured import MeasuredLaws, fit_measured
+from capgap.comparison.measured_law_set import save_measured_law_sets
 from capgap.comparison.paired import Difference, paired_difference
 from capgap.errors import CapgapError, InputError
 from capgap.files import write_atomically
@@ -122,6 +123,7 @@ def reproduce(
         raise CapgapError(f"reproduce: no law of distillation could be fitted: {laws.left_out}")
     save_supervised(laws, out)
     save_distillation(laws, out)
+    save_measured_law_sets(laws, records, out)
 
     clock.start("writing the prediction down")
     assert teacher.loss is not None
