@@ -32,6 +32,7 @@ table { border-collapse: collapse; margin: 1rem 0; font-size: .92rem;
 th, td { padding: .3rem .9rem .3rem 0; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
 th { color: var(--muted); font-weight: 600; }
+table.prose th, table.prose td { text-align: left; vertical-align: top; }
 code { font-size: .88em; background: #f3f4f6; padding: .1em .3em; border-radius: 3px; }
 footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; }
 .scroll { overflow-x: auto; }
@@ -48,10 +49,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """A header and rows of text; the first column is aligned left, the others right."""
+    """A header and rows of text; the first column is aligned left, the others right.
+
+    `prose` aligns all of them left and at the top, for columns of sentences.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    prose: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ def _block(block: str | Picture | Table) -> str:
     rows = "".join(
         "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in block.rows
     )
-    return f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    kind = ' class="prose"' if block.prose else ""
+    return f'<div class="scroll"><table{kind}><tr>{head}</tr>{rows}</table></div>'
 
 
 def _picture(picture: Picture) -> str:

@@ -1,44 +1,49 @@
 """The distillation law as a picture: student loss against teacher loss, four student sizes."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
 from capgap.plotting import (
     StudentCurve,
+    add_rows,
+    draw_from_command_line,
     draw_student_loss,
+    law_caption,
+    law_provenance,
     new_figure,
     save_figure,
-    source_line,
     style,
+    within,
 )
-from capgap.theory.coefficients import coefficient_set, distillation_law
+from capgap.theory.coefficients import law_set
+from capgap.theory.law_set import LawSet
 
 NAME = "student_loss_against_teacher_loss"
 STUDENTS = {"143M": 143e6, "546M": 546e6, "1.82B": 1.82e9, "7.75B": 7.75e9}
 TOKENS_PER_PARAMETER = 20.0
-TEACHER_LOSS = np.linspace(1.6, 3.0, 281)
+TEACHERS = 401
 
 
-def run(out: Path) -> dict[str, float]:
+def run(out: Path, laws: LawSet | None = None) -> dict[str, float]:
     """Draw the picture into `out`; return the best teacher's and student's loss per size."""
-    law = distillation_law("reconstructed")
+    laws = laws or law_set()
+    law = laws.taught
+    L_T = teacher_losses(laws)
     curves: list[StudentCurve] = []
     headline: dict[str, float] = {}
-    columns: dict[str, list[float]] = {"N_S": [], "D_S": [], "L_T": [], "L_S": []}
+    columns: dict[str, list[float]] = {}
     for label, N_S in STUDENTS.items():
         D_S = TOKENS_PER_PARAMETER * N_S
-        L_S = law.loss(N_S, D_S, TEACHER_LOSS)
+        L_S = law.loss(N_S, D_S, L_T)
+        inside = within(laws, N_S=N_S, D_S=D_S, L_T=L_T)
         best, knee = (float(f(N_S, D_S)) for f in (law.best_teacher_loss, law.knee))
-        best_point = (best, float(law.loss(N_S, D_S, best)))
-        knee_point = (knee, float(law.loss(N_S, D_S, knee)))
-        curves.append(StudentCurve(label, TEACHER_LOSS, L_S, best_point, knee_point))
+        best_point, knee_point = ((x, float(law.loss(N_S, D_S, x))) for x in (best, knee))
+        curves.append(StudentCurve(label, L_T, L_S, inside, best_point, knee_point))
         headline[f"best teacher loss, {label}"] = best
         headline[f"best student loss, {label}"] = best_point[1]
-        rows = (np.full_like(L_S, N_S), np.full_like(L_S, D_S), TEACHER_LOSS, L_S)
-        for name, values in zip(columns, rows, strict=True):
-            columns[name] += values.tolist()
+        headline[f"loss without teacher, {label}"] = float(laws.supervised.loss(N_S, D_S))
+        add_rows(columns, {"N_S": N_S, "D_S": D_S, "L_T": L_T, "L_S": L_S, "fitted": inside})
     with style():
         figure, axes = new_figure()
         draw_student_loss(
@@ -46,40 +51,20 @@ def run(out: Path) -> dict[str, float]:
             curves,
             "A better teacher helps a student only so far",
             "Students of 143M to 7.75B parameters, each trained on 20 tokens per parameter",
+            irreducible=laws.supervised.irreducible_loss,
         )
-        source_line(
-            figure,
-            "Distillation scaling law, Eq. 8 of Busbridge et al. 2025 (arXiv 2502.08606), Table 6."
-            " Coefficients RECONSTRUCTED here:\nB′ is 100 times the printed value, which"
-            " contradicts the paper's own figures; the factor is ours, not the authors'.\n"
-            "Knee: teacher loss = 0.93 × the student's own supervised loss.",
-        )
-        save_figure(figure, out, NAME, columns, _provenance(headline))
+        law_caption(figure, laws, outside="Dashed")
+        settings = {"tokens_per_parameter": TOKENS_PER_PARAMETER}
+        save_figure(figure, out, NAME, columns, law_provenance(laws, NAME, headline, **settings))
     return headline
 
 
-def _provenance(headline: dict[str, float]) -> dict[str, object]:
-    chosen = coefficient_set("reconstructed")
-    return {
-        "figure": NAME,
-        "source": "Busbridge et al. 2025, arXiv 2502.08606, Eq. 8 and Table 6",
-        "coefficient_set": "reconstructed: printed B' x 100, ours and not the authors'",
-        "supervised": dict(chosen.supervised),
-        "distillation": dict(chosen.distillation),
-        "tokens_per_parameter": TOKENS_PER_PARAMETER,
-        "units": "losses in nats per token, N_S non-embedding parameters, D_S tokens",
-        "seed": None,
-        "headline": headline,
-    }
-
-
-def main() -> None:
-    """Draw from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("figures"), help="folder to write to")
-    for name, value in run(parser.parse_args().out).items():
-        print(f"{name}: {value:.3f}")
+def teacher_losses(laws: LawSet) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """From the irreducible loss, or half the strongest student's, to one worse than any student."""
+    alone = [float(laws.supervised.loss(N, TOKENS_PER_PARAMETER * N)) for N in STUDENTS.values()]
+    low = max(laws.supervised.irreducible_loss, 0.5 * min(alone))
+    return np.linspace(low, 1.05 * max(alone), TEACHERS)
 
 
 if __name__ == "__main__":
-    main()
+    draw_from_command_line(run, __doc__)

@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 import capgap
+from capgap.counts import short
 from capgap.errors import InputError
 from capgap.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -28,11 +30,15 @@ __all__ = [
     "INK",
     "MUTED",
     "FloatArray",
+    "count_axis",
+    "figure_headline",
     "headline",
     "new_figure",
     "new_panels",
     "ordered_colors",
+    "panel_title",
     "save_figure",
+    "scientific",
     "source_line",
     "spread",
     "style",
@@ -80,6 +86,7 @@ def style() -> Iterator[None]:
         "lines.linewidth": 1.9,
         "lines.solid_capstyle": "round",
         "legend.frameon": False,
+        "hatch.linewidth": 0.5,
         "savefig.dpi": 200,
         "figure.dpi": 100,
     }
@@ -105,17 +112,23 @@ def new_panels(
     height: float = 4.4,
     rows: int = 1,
     ratios: Sequence[float] | None = None,
+    right: float = 0.965,
+    headroom: float | None = None,
 ) -> "tuple[Figure, list[Axes]]":
-    """Return a figure (inches) with panels in rows, and room for headline and source line."""
+    """Return a figure (inches) with panels in rows, and room for headline and source line.
+
+    `right` is where the panels end, as a share of the width: less leaves room for a color bar.
+    `headroom` is the space above the panels, in inches.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     columns = -(-count // rows)
-    top = 1 - (0.62 if rows == 1 else 0.9) / height
+    top = 1 - (headroom or (0.62 if rows == 1 else 0.9)) / height
     grid = figure.add_gridspec(
-        rows, columns, width_ratios=ratios, left=0.075, right=0.965, bottom=0.98 / height, top=top,
+        rows, columns, width_ratios=ratios, left=0.075, right=right, bottom=0.98 / height, top=top,
         wspace=0.28, hspace=0.32,
     )  # fmt: skip
     return figure, [figure.add_subplot(grid[i // columns, i % columns]) for i in range(count)]
@@ -178,6 +191,37 @@ def headline(axes: "Axes", title: str, note: str) -> None:
     )
 
 
+def figure_headline(figure: "Figure", title: str, note: str) -> None:
+    """Title of a figure of several panels, and a line of explanation under it."""
+    height = float(figure.get_figheight())
+    figure.text(0.012, 1 - 0.14 / height, title, fontsize=12, fontweight="bold", va="top")
+    figure.text(0.012, 1 - 0.38 / height, note, fontsize=8.5, color=MUTED, va="top")
+
+
+def panel_title(axes: "Axes", text: str) -> None:
+    """Say in a small line above a panel which case it shows."""
+    axes.set_title(text, fontsize=9, fontweight="normal", pad=5)
+
+
+def count_axis(axis: "XAxis | YAxis", label: str) -> None:
+    """Make an axis of parameters or tokens logarithmic, its ticks written 100M, 1B, 10B, 1T."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_formatter(lambda value, _: short(value))
+    axis.set_minor_formatter(lambda value, _: "")
+    axis.set_label_text(label)
+
+
+def scientific(value: float) -> str:
+    r"""A power of ten with its digits, in matplotlib's mathematics.
+
+    >>> scientific(3e19), scientific(1e20)
+    ('$3 \\cdot 10^{19}$', '$10^{20}$')
+    """
+    digits, exponent = f"{value:e}".split("e")
+    factor = "" if float(digits) == 1 else rf"{float(digits):.3g} \cdot "
+    return f"${factor}10^{{{int(exponent)}}}$"
+
+
 def save_figure(
     figure: "Figure",
     out: Path,
@@ -185,8 +229,9 @@ def save_figure(
     columns: Mapping[str, Sequence[float] | FloatArray | Sequence[str]],
     provenance: Mapping[str, object],
 ) -> None:
-    """Write NAME.png, NAME.csv (the numbers drawn) and NAME.json (where they come from).
+    """Write NAME.png, NAME.svg, NAME.csv (the numbers drawn) and NAME.json (their origin).
 
+    Letters are outlines in the SVG, so it looks the same where the font is not installed.
     Every file is written beside its target and then renamed, so a reader never meets half a
     file. The JSON holds `provenance` and the versions of capgap, numpy and matplotlib, and no
     time of day: the same inputs give the same bytes.
@@ -210,9 +255,13 @@ def save_figure(
     }
     record = {**provenance, "versions": versions}
 
-    picture = io.BytesIO()
+    picture, drawing = io.BytesIO(), io.BytesIO()
     figure.savefig(picture, format="png")
+    # Names within an SVG are random, and a date is written, unless both are fixed.
+    with matplotlib.rc_context({"svg.hashsalt": "capgap", "svg.fonttype": "path"}):
+        figure.savefig(drawing, format="svg", metadata={"Date": None})
     write_atomically(out / f"{name}.png", picture.getvalue())
+    write_atomically(out / f"{name}.svg", drawing.getvalue())
     write_atomically(out / f"{name}.csv", _csv_text(columns).encode())
     text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n"
     write_atomically(out / f"{name}.json", text.encode())

@@ -8,21 +8,29 @@ import numpy as np
 import numpy.typing as npt
 
 from capgap.errors import InputError
-from capgap.plotting.style import INK, MUTED, FloatArray, headline, ordered_colors
+from capgap.plotting.curves import BoolArray
+from capgap.plotting.laws import draw_split
+from capgap.plotting.style import FAINT, INK, MUTED, FloatArray, headline, ordered_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["KernelCurve", "StudentCurve", "draw_kernel_gap", "draw_student_loss"]
 
+_DOTS = (0, (1, 2))
+
 
 @dataclass(frozen=True, slots=True)
 class StudentCurve:
-    """Student loss against teacher loss for one student; nats per token."""
+    """Student loss against teacher loss for one student; nats per token.
+
+    `inside` tells for which teachers the law is not extrapolated.
+    """
 
     label: str
     L_T: FloatArray
     L_S: FloatArray
+    inside: BoolArray
     best: tuple[float, float]
     knee: tuple[float, float]
 
@@ -38,26 +46,48 @@ class KernelCurve:
     last_best: int
 
 
-def draw_student_loss(axes: "Axes", curves: Sequence[StudentCurve], title: str, note: str) -> None:
+def draw_student_loss(
+    axes: "Axes", curves: Sequence[StudentCurve], title: str, note: str, *, irreducible: float
+) -> None:
     """Draw L_S against L_T for several students, each with its best teacher and its knee.
 
-    Curves are labeled at their best teacher and colored in the order given.
+    Curves are labeled at their best teacher and colored in the order given, dashed where the
+    law is extrapolated. Losses below `irreducible`, which no teacher reaches, are shaded.
     """
     if not curves:
         raise InputError("draw_student_loss: 0 curves, must be at least 1")
     left = min(float(curve.L_T.min()) for curve in curves)
     right = max(float(curve.L_T.max()) for curve in curves)
-    axes.plot([left, right], [left, right], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    right_end = max(float(curve.L_S[-1]) for curve in curves)
+    axes.plot([left, right], [left, right], color=MUTED, linewidth=1.0, linestyle=_DOTS)
+    margin = 0.05 * (right - left)
+    if irreducible > left - margin:
+        axes.axvspan(left - 2 * margin, irreducible, color=FAINT, zorder=0, linewidth=0)
+        axes.axvline(irreducible, color=MUTED, linewidth=0.8, zorder=0)
+        axes.text(
+            irreducible - 0.5 * margin, left, f"no teacher below E = {irreducible:.3g}",
+            rotation=90, ha="center", va="bottom", fontsize=7.5, color=MUTED,
+        )  # fmt: skip
     for color, curve in zip(ordered_colors(len(curves)), curves, strict=True):
-        axes.plot(curve.L_T, curve.L_S, color=color)
+        draw_split(axes, curve.L_T, curve.L_S, curve.inside, color, 1.9)
         axes.plot(*curve.knee, marker="o", color="white", markeredgecolor=color, markersize=5.5)
         axes.plot(*curve.best, marker="o", color=color, markeredgecolor="white", markersize=7.5)
-        _label(axes, curve.label, curve.best, (0, -8), color, "center")
+        _label(axes, curve.label, curve.best, (-3, -6), color, "right")
     axes.plot([], [], "o", color=INK, markeredgecolor="white", markersize=7.5, label="best teacher")
-    axes.plot([], [], "o", color="white", markeredgecolor=INK, markersize=5.5, label="knee")
-    axes.plot([], [], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="student = teacher")
+    axes.plot(
+        [],
+        [],
+        "o",
+        color="white",
+        markeredgecolor=INK,
+        markersize=5.5,
+        label="knee: regimes change",
+    )
+    axes.plot([], [], color=MUTED, linewidth=1.0, linestyle=_DOTS, label="student = teacher")
     axes.legend(loc="lower right", handlelength=1.8, fontsize=8)
-    axes.set_xlim(left, right)
+    axes.set_xlim(left - margin, right)
+    # Strong teachers make small students far worse; the turn of every curve matters more.
+    axes.set_ylim(left - margin, right_end + 5 * margin)
     axes.set_xlabel("teacher loss $L_T$ (nats per token); stronger teachers to the left")
     axes.set_ylabel("student loss $L_S$ (nats per token)")
     headline(axes, title, note)
@@ -107,7 +137,7 @@ def _label(
     point: tuple[float, float],
     offset: tuple[float, float],
     color: "tuple[float, float, float, float] | str",
-    align: 'Literal["left", "center"]',
+    align: 'Literal["left", "right"]',
 ) -> None:
     axes.annotate(
         text,

@@ -1,5 +1,7 @@
 """The report of the main job, in words, pictures and tables."""
 
+import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from capgap.comparison.measured import FittedLaw
 from capgap.files import write_atomically
 from capgap.measurement.records import RunRecord
 from capgap.report import Picture, Section, Table, render
+from capgap.reproduce.captions import CAPTIONS
 from capgap.reproduce.findings import (
     coverage,
     gaps,
@@ -37,6 +40,7 @@ def write_report(result: Reproduction) -> Path:
             _distillation_section(result),
             _supervised_section(result),
             _theory_section(result),
+            *_audit_sections(result),
             _doubts_section(result),
             _provenance_section(result),
         ),
@@ -176,20 +180,35 @@ def _coefficients(fitted: FittedLaw, title: str) -> Table:
 
 
 def _theory_section(result: Reproduction) -> Section:
-    captions = {
-        "student_loss_against_teacher_loss": "The paper's own law at the paper's scale: for each"
-        " student there is a best teacher, and a stronger one makes it worse. The coefficients are"
-        " reconstructed, since the printed ones contradict the paper's figures.",
-        "kernel_regression_capacity_gap": "The same effect where everything can be solved: kernel"
-        " regression with bounded norms. The teacher's error falls for ever; the student's rises"
-        " once the teacher uses more directions than the student has.",
-    }
     pictures = [
-        Picture(result.folder / f"{script}.png", captions.get(script, script.replace("_", " ")))
+        Picture(result.folder / f"{script}.png", CAPTIONS.get(script, script.replace("_", " ")))
         for script in result.theory
     ]
-    lead = "Drawn from closed forms; no training is involved."
+    lead = "Drawn from the laws and from closed forms; no training is involved."
     return Section("Why a stronger teacher can make a worse student", (lead, *pictures))
+
+
+def _audit_sections(result: Reproduction) -> tuple[Section, ...]:
+    """The table of claims, where a script of the theory has written one."""
+    path = result.folder / "claims.csv"
+    if "coefficient_audit" not in result.theory:
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        claims = list(csv.DictReader(file))
+    verdicts = Counter(claim["verdict"] for claim in claims)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    rows = [[c["statement"], c["verdict"], c["evidence"]] for c in claims]
+    section = Section(
+        "The paper's statements, checked",
+        (
+            f"{len(claims)} statements of the paper, of a summary of it that is in circulation, and"
+            f" of ours, each computed from the laws: {counts}. “Depends” means that it holds for"
+            " some sizes, budgets or coefficients and not for others. The same table is in"
+            " `claims.csv`.",
+            Table(("statement", "verdict", "numbers"), rows, prose=True),
+        ),
+    )
+    return (section,)
 
 
 def _doubts_section(result: Reproduction) -> Section:

@@ -14,6 +14,7 @@ from capgap.errors import InputError
 from capgap.lm.config import RunConfig
 from capgap.measurement.records import RunStore
 from capgap.reproduce import Choice, Reproduction, reproduce
+from capgap.reproduce.captions import CAPTIONS
 from capgap.reproduce.project import find_project, theory_scripts
 from capgap.reproduce.story import write_report
 
@@ -27,7 +28,9 @@ def run(out: Path) -> dict[str, float]:
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAA"
         "AABJRU5ErkJggg=="
     )
-    (out / "a_theory.png").write_bytes(base64.b64decode(dot))
+    (out / "coefficient_audit.png").write_bytes(base64.b64decode(dot))
+    claims = "id,verdict,source,statement,evidence\\nx,confirmed,us,Two is even,\\"2 = 1 + 1\\"\\n"
+    (out / "claims.csv").write_text(claims)
     return {"answer": 42.0}
 """
 
@@ -47,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("clone")
     (place / "simulations").mkdir()
     (place / "simulations" / "measured_runs.toml").write_text("")
-    (place / "simulations" / "a_theory.py").write_text(SCRIPT)
+    (place / "simulations" / "coefficient_audit.py").write_text(SCRIPT)
     store = RunStore(place / "simulations" / "runs")
     for record in records(0.003):
         store.write(record)
@@ -153,6 +156,17 @@ def test_a_run_that_is_already_measured_cannot_be_predicted(project: Path) -> No
 
 def test_project_is_found_or_its_absence_told(project: Path, tmp_path: Path) -> None:
     assert find_project(project) == project
-    assert [p.name for p in theory_scripts(project)] == ["a_theory.py"]
+    assert [p.name for p in theory_scripts(project)] == ["coefficient_audit.py"]
     with pytest.raises(InputError, match="run it in a clone"):
         find_project(tmp_path)
+
+
+def test_claims_stand_in_the_report(result: Reproduction) -> None:
+    page = write_report(result).read_text(encoding="utf-8")
+    assert "<td>Two is even</td><td>confirmed</td><td>2 = 1 + 1</td>" in page
+    assert "1 statements" in page
+
+
+def test_every_picture_of_theory_has_its_caption() -> None:
+    scripts = theory_scripts(Path(__file__).parents[2])
+    assert {path.stem for path in scripts} == set(CAPTIONS)

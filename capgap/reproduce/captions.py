@@ -1,0 +1,36 @@
+"""What the report says under each picture of theory."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["CAPTIONS"]
+
+CAPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "student_loss_against_teacher_loss": "The paper's own law at the paper's scale: for each"
+        " student there is a best teacher, and a stronger one makes it worse. The coefficients are"
+        " reconstructed, since the printed ones contradict the paper's figures.",
+        "kernel_regression_capacity_gap": "The same effect where everything can be solved: kernel"
+        " regression with bounded norms. The teacher's error falls for ever; the student's rises"
+        " once the teacher uses more directions than the student has.",
+        "isoflop_students": "One teacher, one budget for the student: small students lack capacity,"
+        " large ones lack tokens.",
+        "isoflop_teachers": "One budget for the teacher: the best student does not always have the"
+        " best teacher. Where a budget's strongest teacher is stronger than the student's best"
+        " one, the curve has two minima, a smaller teacher and an undertrained larger one.",
+        "student_tokens": "Does a student with more tokens want a better teacher? It depends on the"
+        " student.",
+        "distilled_minus_supervised": "The student with its teacher minus the same student alone on"
+        " the same tokens. Teachers help students with few tokens.",
+        "best_teacher_landscape": "Student loss over students and teachers, with the path of the"
+        " best teacher. Most of that path lies outside the runs that the law was fitted to.",
+        "five_scenarios": "Who pays for the teacher? Five scenarios, each spent optimally, with"
+        " points read off the paper's figure.",
+        "optimal_allocations": "What an optimal budget buys: teacher, tokens of both, and the"
+        " shares. The band holds every allocation within 0.001 nats.",
+        "threshold_map": "Where a teacher is worth it, and the compute at which the student alone"
+        " catches up.",
+        "coefficient_audit": "The evidence that the printed B' has lost a factor of about 100.",
+        "regret_map": "What rules of thumb for choosing a teacher cost, against the optimum.",
+    }
+)
