@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import capgap
-from capgap.cli import corpus, reproduce, runs
+from capgap.cli import corpus, planning, reproduce, runs, thresholds
 from capgap.errors import CapgapError
 
 __all__ = ["main"]
@@ -18,6 +18,8 @@ teacher make a worse student? Predict it, train it, compare.
 
 start here:
   capgap reproduce                      theory, prediction, a real distillation, a report
+  capgap plan --student 1B --budget 1e22
+                                        should I distil, from which teacher, how sure?
 """
 
 
@@ -37,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"capgap {capgap.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (reproduce, runs, corpus):
+    for module in (reproduce, planning, thresholds, runs, corpus):
         module.add_commands(commands)
     return parser
 

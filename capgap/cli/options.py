@@ -5,13 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from capgap.counts import parse
+from capgap.counts import parse, real
 from capgap.errors import InputError
 
 if TYPE_CHECKING:
     from capgap.lm.corpus import Corpus
 
-__all__ = ["DEFAULT_RUNS", "add_command", "count", "load_corpus"]
+__all__ = [
+    "DEFAULT_RUNS",
+    "add_command",
+    "amount",
+    "count",
+    "load_corpus",
+    "real_number",
+    "require_folder",
+]
 
 DEFAULT_RUNS = Path("runs")
 
@@ -41,6 +49,22 @@ def count(text: str) -> int:
         return parse(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def real_number(text: str) -> float:
+    """A size, budget or loss on the command line; see `capgap.counts.real`."""
+    try:
+        return real(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def amount(text: str) -> float:
+    """Parameters, tokens or FLOPs on the command line: a real number of at least 1."""
+    value = real_number(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be at least 1")
+    return value
 
 
 def load_corpus(paths: list[str]) -> "Corpus":
