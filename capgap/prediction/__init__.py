@@ -1,0 +1,1 @@
+"""What follows from the laws: optimal allocation, the best teacher, thresholds, advice."""
