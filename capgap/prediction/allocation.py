@@ -88,7 +88,8 @@ def allocate(
     .. math:: \min_{N_T, D_T, D_S} L_S(N_S, D_S, L(N_T, D_T)) \quad\text{subject to}\quad
         3 F(N_S) D_S + F(N_T) (\delta_{Lgt} D_S + 3 \delta_{Pre} D_T) \le C
 
-    globally, for every pair of N_S and budget (broadcast), under any law.
+    globally, for every pair of N_S and budget (broadcast), under any supervised law that
+    falls with N and D and any distillation law that falls with D_S at a given L_T.
 
     Parameters
     ----------
@@ -123,7 +124,13 @@ def allocate(
     Notes
     -----
     Source: Busbridge et al., arXiv 2502.08606, section 5 and appendix D, where SLSQP finds
-    local minima; here a grid and zooming find the global one (`minimize_on_boxes`).
+    local minima; here grids and descent from their basins find the global one (`Problem`,
+    `minimize_on_boxes`).
+
+    The student trains on all tokens that the budget leaves, up to their limit. A hinge law
+    with r > 0 can rise with D_S under teachers much weaker than the student (on more text it
+    imitates them better); where limits allow no better teacher, fewer tokens may then be
+    better than this plan.
     """
     if scenario == "supervised":
         return train_alone(chosen, N_S, budget, limits=limits, family=family)
@@ -167,6 +174,7 @@ def _frugal(
     d_Lgt, d_Pre = problem.costs.d_Lgt, problem.costs.d_Pre
     student = 3.0 * family.forward_flops(problem.N_S)
     flops = student * D_S + family.forward_flops(N_T) * (d_Lgt * D_S + 3.0 * d_Pre * D_T)
+    # Where text for the student ends the search stops at any teacher of the best loss.
     idle = (flops < (1 - _SPARE) * problem.budget) | (D_S >= (1 - _SPARE) * limits.D_S)
     if not np.any(idle):
         return N_T, D_T
@@ -182,6 +190,7 @@ def _frugal(
 
 
 def laws_and_family(chosen: LawSet | Laws, family: ModelFamily | None) -> tuple[Laws, ModelFamily]:
+    """The laws of a set, and the transformers to count: those given, else the set's."""
     if isinstance(chosen, LawSet):
         return chosen.laws, family or chosen.family
     return chosen, family or ModelFamily()
