@@ -7,6 +7,7 @@ import csv
 import json
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 MARKS = ("<!-- result:", "<!-- end of result -->")
+AUDIT_MARKS = ("<!-- audit:", "<!-- end of audit -->")
+SHOWN_CLAIMS = (
+    "B.printed",
+    "B.another-coefficient",
+    "law.knee",
+    "law.c1-interval",
+    "law.student-below-teacher",
+    "scenario.catches-up",
+    "scenario.never-wins",
+    "scenario.overtrain",
+    "scenario.teacher-is-optimal",
+    "scenario.savings",
+    "document.plateau",
+    "rule.one-number-rule",
+)
 NAMES = {
     "hinge": "hinge law, with the teacher",
     "eq8-reduced": "Eq. 8 (reduced form), with the teacher",
@@ -72,11 +88,29 @@ def findings() -> list[str]:
     return lines
 
 
-def split() -> tuple[str, str, str]:
+def audit_block() -> str:
+    """Verdicts of the audit and the statements most asked about, from the committed table."""
+    with (ROOT / "figures" / "claims.csv").open(encoding="utf-8", newline="") as file:
+        claims = {row["id"]: row for row in csv.DictReader(file)}
+    verdicts = Counter(row["verdict"] for row in claims.values())
+    lines = [
+        f"{len(claims)} statements of the paper and of a summary of it, each computed from the laws"
+        f" (`figures/claims.csv`): {verdicts['confirmed']} confirmed, {verdicts['contradicted']}"
+        f" contradicted, {verdicts['depends']} true for some sizes and budgets only. Among them:",
+        "",
+        "| statement | verdict |",
+        "|---|---|",
+    ]
+    shown = (claims[name] for name in SHOWN_CLAIMS)
+    lines += [f"| {row['statement']} | {row['verdict']} |" for row in shown]
+    return "\n".join(lines)
+
+
+def split(marks: tuple[str, str] = MARKS) -> tuple[str, str, str]:
     """README before, between and after the marks."""
     text = README.read_text(encoding="utf-8")
-    start = text.index("\n", text.index(MARKS[0])) + 1
-    end = text.index(MARKS[1])
+    start = text.index("\n", text.index(marks[0])) + 1
+    end = text.index(marks[1])
     return text[:start], text[start:end], text[end:]
 
 
@@ -88,6 +122,10 @@ def test_table_is_that_of_the_figures() -> None:
     assert number.sub("#", shown) == number.sub("#", expected), "run python tests/test_readme.py"
     values = [[float(v) for v in number.findall(text)] for text in (shown, expected)]
     assert values[0] == pytest.approx(values[1], abs=0.003)
+
+
+def test_audit_is_that_of_the_figures() -> None:
+    assert split(AUDIT_MARKS)[1].strip() == audit_block(), "run python tests/test_readme.py"
 
 
 def commands() -> list[str]:
@@ -102,9 +140,10 @@ def test_commands_work_in_the_order_given(
     pytest.importorskip("torch", reason="needs the extra 'lm'")
     from capgap.cli.main import main
 
-    (tmp_path / "simulations").symlink_to(ROOT / "simulations")
+    for folder in ("simulations", "figures"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
-    assert len(commands()) == 7
+    assert len(commands()) == 13
     for line in commands():
         assert main(shlex.split(line)[1:]) == 0, line
         assert capsys.readouterr().out, line
@@ -112,7 +151,7 @@ def test_commands_work_in_the_order_given(
 
 def test_pictures_are_there() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert len(pictures) == 3
+    assert len(pictures) == 5
     assert all((ROOT / path).is_file() for path in pictures)
 
 
@@ -124,5 +163,6 @@ def test_names_of_files_in_the_text_exist() -> None:
 
 
 if __name__ == "__main__":
-    before, _, after = split()
-    README.write_text(f"{before}{table()}\n{after}", encoding="utf-8")
+    for marks, block in ((MARKS, table()), (AUDIT_MARKS, audit_block())):
+        before, _, after = split(marks)
+        README.write_text(f"{before}{block}\n{after}", encoding="utf-8")

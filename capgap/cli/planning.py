@@ -140,7 +140,7 @@ def run_plan(options: argparse.Namespace) -> None:
     scenario: ScenarioName = options.scenario or ("inference" if options.teachers else "both")
     question = Question(
         options.student or 1.0, options.budget or 1.0, scenario, options.students,
-        options.shared_outputs, limits(options),
+        options.shared_outputs, limits(options, chosen),
     )  # fmt: skip
     teachers = read_teachers(options.teachers) if options.teachers else None
     extra: ServedPlan | TargetPlan | None = None

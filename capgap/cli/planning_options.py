@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from capgap.cli.options import amount
 from capgap.cli.progress import bars
 from capgap.errors import InputError
-from capgap.prediction.scenario import Limits
+from capgap.prediction.scenario import Limits, default_limits
 from capgap.prediction.uncertainty import LawDraws, Spread, draw_laws
 from capgap.theory.law_set import LawSet
 from capgap.theory.named_laws import find_law_set
@@ -82,12 +83,12 @@ def find(text: str) -> LawSet:
         raise InputError(f"coefficients: {text} is not a law set: {error}") from None
 
 
-def limits(options: argparse.Namespace) -> Limits:
-    """What there is of tokens."""
-    usual = Limits()
+def limits(options: argparse.Namespace, chosen: LawSet) -> Limits:
+    """What there is of tokens, and of teachers at the scale of the laws."""
+    usual = default_limits(chosen)
     low, high = usual.D_T
     top = options.teacher_tokens or high
-    return Limits(D_T=(min(low, top), top), D_S=options.student_tokens or usual.D_S)
+    return replace(usual, D_T=(min(low, top), top), D_S=options.student_tokens or usual.D_S)
 
 
 @contextmanager

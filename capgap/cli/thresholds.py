@@ -19,7 +19,7 @@ from capgap.counts import short
 from capgap.errors import InputError
 from capgap.prediction.budget_spread import threshold_spread
 from capgap.prediction.predict import draw_warnings
-from capgap.prediction.scenario import SCENARIOS
+from capgap.prediction.scenario import SCENARIOS, default_budgets
 from capgap.prediction.thresholds import Thresholds, thresholds
 from capgap.prediction.uncertainty import LawDraws, Spread
 from capgap.theory.law_set import LawSet
@@ -28,7 +28,7 @@ __all__ = ["add_commands"]
 
 TAUGHT = SCENARIOS[1:]
 # Beyond it every limit on tokens binds and both ways stop improving.
-SEARCHED = (1e17, 1e27)
+HIGHEST = 1e27
 
 
 def add_commands(commands: Any) -> None:
@@ -45,8 +45,8 @@ def add_commands(commands: Any) -> None:
         "--scenario", choices=TAUGHT, action="append", help="only this one; may be repeated"
     )
     parser.add_argument(
-        "--up-to", type=amount, default=SEARCHED[1], metavar="C",
-        help=f"FLOPs up to which is searched ({SEARCHED[1]:g})",
+        "--up-to", type=amount, default=HIGHEST, metavar="C",
+        help=f"FLOPs up to which is searched ({HIGHEST:g})",
     )  # fmt: skip
     add_sharing(parser)
     add_common(parser, draws=40)
@@ -56,8 +56,6 @@ def run_thresholds(options: argparse.Namespace) -> None:
     """``capgap thresholds``."""
     chosen, draws = laws(options)
     names = options.scenario or TAUGHT
-    if options.up_to <= SEARCHED[0]:
-        raise InputError(f"thresholds: up-to = {options.up_to:g} must be above {SEARCHED[0]:g}")
     found = {name: _one(chosen, draws, options, name) for name in dict.fromkeys(names)}
     first = next(iter(found.values()))
     warnings = (
@@ -68,7 +66,7 @@ def run_thresholds(options: argparse.Namespace) -> None:
     if options.json:
         record = {
             "student_parameters": options.student,
-            "searched": [SEARCHED[0], options.up_to],
+            "searched": list(_searched(options, chosen)),
             "level": options.level,
             "scenarios": {name: _record(*row, options.level) for name, row in found.items()},
             "warnings": warnings,
@@ -99,13 +97,20 @@ def _one(
     shared: dict[str, Any] = {
         "students": options.students,
         "shared_outputs": options.shared_outputs,
-        "limits": limits(options),
+        "limits": limits(options, chosen),
     }
     (found,) = thresholds(
-        chosen, options.student, name, budgets=(SEARCHED[0], options.up_to), **shared
+        chosen, options.student, name, budgets=_searched(options, chosen), **shared
     )
     with progress(draws, name) as report:
         return found, threshold_spread(draws, chosen, found, progress=report, **shared)
+
+
+def _searched(options: argparse.Namespace, chosen: LawSet) -> tuple[float, float]:
+    low = default_budgets(chosen)[0]
+    if options.up_to <= low:
+        raise InputError(f"thresholds: up-to = {options.up_to:g} must be above {low:g}")
+    return low, options.up_to
 
 
 def _shares(spread: Spread) -> tuple[float, float]:

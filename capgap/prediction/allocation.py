@@ -8,7 +8,7 @@ import numpy.typing as npt
 from capgap.compute import ModelFamily
 from capgap.errors import InputError
 from capgap.prediction.problem import Problem
-from capgap.prediction.scenario import Limits, ScenarioName, costs
+from capgap.prediction.scenario import Limits, ScenarioName, costs, default_limits
 from capgap.prediction.teacher import cheapest_teacher, parameters_for_loss, tokens_for_loss
 from capgap.theory.domain import FloatArray, positive_array
 from capgap.theory.law_set import Laws, LawSet
@@ -140,7 +140,7 @@ def allocate(
     shape, size, flops = _door("allocate", family, N_S, budget)
     problem = Problem(
         laws.supervised, laws.taught, family, size, flops,
-        costs(scenario, students, shared_outputs=shared_outputs), limits or Limits(),
+        costs(scenario, students, shared_outputs=shared_outputs), limits or default_limits(chosen),
     )  # fmt: skip
     return allocate_problem(problem, scenario, shape, tolerance=tolerance)
 

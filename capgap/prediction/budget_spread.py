@@ -7,7 +7,7 @@ import numpy as np
 
 from capgap.prediction.inverse import HIGHEST
 from capgap.prediction.question import Question
-from capgap.prediction.scenario import Limits
+from capgap.prediction.scenario import Limits, default_limits
 from capgap.prediction.teacher import tokens_for_loss
 from capgap.prediction.thresholds import Thresholds
 from capgap.prediction.uncertainty import LawDraws, Progress, Spread, over_draws
@@ -69,7 +69,12 @@ def threshold_spread(
     True
     """
     question = Question(
-        found.N_S, found.budgets[1], found.scenario, students, shared_outputs, limits or Limits()
+        found.N_S,
+        found.budgets[1],
+        found.scenario,
+        students,
+        shared_outputs,
+        limits or default_limits(chosen),
     )
     grid = _grid(found)
 

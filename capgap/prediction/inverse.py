@@ -11,7 +11,7 @@ from capgap.errors import InputError
 from capgap.prediction.allocation import Allocations, allocate, laws_and_family
 from capgap.prediction.problem import Problem
 from capgap.prediction.roots import find_roots
-from capgap.prediction.scenario import Limits, ScenarioName, costs
+from capgap.prediction.scenario import Limits, ScenarioName, costs, default_limits
 from capgap.theory.domain import FloatArray, positive_array
 from capgap.theory.law_set import Laws, LawSet
 
@@ -98,7 +98,7 @@ def least_compute(
     2.0
     """
     laws, family = laws_and_family(chosen, family)
-    limits = limits or Limits()
+    limits = limits or default_limits(chosen)
     size, target = np.broadcast_arrays(
         positive_array("least_compute", "N_S", N_S),
         positive_array("least_compute", "target_loss", target_loss),

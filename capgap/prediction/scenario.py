@@ -1,12 +1,21 @@
 """Who pays for the teacher: the scenarios of compute-optimal distillation, and their limits."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Literal, get_args
 
 from capgap.errors import InputError
+from capgap.theory.law_set import Laws, LawSet
 
-__all__ = ["SCENARIOS", "Costs", "Limits", "ScenarioName", "costs"]
+__all__ = [
+    "SCENARIOS",
+    "Costs",
+    "Limits",
+    "ScenarioName",
+    "costs",
+    "default_budgets",
+    "default_limits",
+]
 
 ScenarioName = Literal["supervised", "best", "inference", "pretraining", "both"]
 SCENARIOS: tuple[ScenarioName, ...] = get_args(ScenarioName)
@@ -77,3 +86,39 @@ def costs(scenario: ScenarioName, students: float = 1, *, shared_outputs: bool =
         raise InputError(f"costs: students = {students:g} must be finite and >= 1")
     d_Lgt, d_Pre = _SHARES.get(scenario, (1.0, 1.0))
     return Costs(d_Lgt / (students if shared_outputs else 1), d_Pre / students)
+
+
+def default_limits(chosen: LawSet | Laws) -> Limits:
+    """The paper's limits, widened for laws of smaller models than the paper's.
+
+    Their lower ends come down to a hundredth of the smallest student and of the fewest
+    tokens that the laws were fitted to, where that is below the paper's 1e6.
+
+    >>> from capgap.theory.coefficients import law_set
+    >>> default_limits(law_set()) == Limits()
+    True
+    """
+    usual = Limits()
+    if not isinstance(chosen, LawSet):
+        return usual
+    N, D = (chosen.fitted.get(name, (inf, inf))[0] / 100 for name in ("N_S", "D_S"))
+    return Limits(
+        N_T=(min(usual.N_T[0], N), usual.N_T[1]), D_T=(min(usual.D_T[0], D), usual.D_T[1])
+    )
+
+
+def default_budgets(chosen: LawSet | Laws) -> tuple[float, float]:
+    """FLOPs among which thresholds are sought: 1e17 to 1e32, from lower for smaller models.
+
+    The lower end comes down to a tenth of the training of the smallest fitted student on the
+    fewest fitted tokens.
+
+    >>> from capgap.theory.coefficients import law_set
+    >>> default_budgets(law_set())
+    (1e+17, 1e+32)
+    """
+    low, high = 1e17, 1e32
+    if isinstance(chosen, LawSet) and {"N_S", "D_S"} <= chosen.fitted.keys():
+        forward = float(chosen.family.forward_flops(chosen.fitted["N_S"][0]))
+        low = min(low, 0.3 * forward * chosen.fitted["D_S"][0])
+    return low, high

@@ -11,7 +11,7 @@ from capgap.prediction.existing import Teacher
 from capgap.prediction.flat import SLACK
 from capgap.prediction.plan import Plan, make_plan
 from capgap.prediction.question import Question
-from capgap.prediction.serving import N_S_RANGE, plan_serving
+from capgap.prediction.serving import plan_serving, student_sizes
 from capgap.prediction.uncertainty import LEVEL, LawDraws
 from capgap.theory.domain import FloatArray
 from capgap.theory.law_set import Interval, LawSet
@@ -129,7 +129,7 @@ def _sizes(chosen: LawSet, question: Question, serve: float, best: float, least:
             found[possible] = _best_losses(chosen, question, size[possible], left[possible])
         return found
 
-    low, high = np.log(N_S_RANGE)
+    low, high = np.log(student_sizes(chosen))
     grid = np.unique(np.append(np.linspace(low, high, _SCAN), np.log(best)))
     inside = np.flatnonzero((losses(grid) <= least + SLACK) | (grid == np.log(best)))
     ends = []

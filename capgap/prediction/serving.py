@@ -11,13 +11,13 @@ from capgap.prediction.allocation import Allocations, allocate, laws_and_family,
 from capgap.prediction.minimize import minimize_on_boxes
 from capgap.prediction.problem import Problem
 from capgap.prediction.roots import find_roots
-from capgap.prediction.scenario import Costs, Limits, ScenarioName, costs
+from capgap.prediction.scenario import Costs, Limits, ScenarioName, costs, default_limits
 from capgap.theory.domain import FloatArray, positive_array
 from capgap.theory.law_set import Laws, LawSet
 
-__all__ = ["N_S_RANGE", "ServingPlan", "plan_serving"]
+__all__ = ["ServingPlan", "plan_serving", "student_sizes"]
 
-N_S_RANGE = (1e6, 1e13)  # non-embedding parameters
+LARGEST = 1e13  # non-embedding parameters
 _MARGIN = 1e-9  # keeps the largest student within its budget, whatever the rounding
 _POINTS = 49
 
@@ -73,6 +73,11 @@ class _Setting:
         return problem.least_tokens, float((problem.least_budget() - student)[0])
 
 
+def student_sizes(chosen: LawSet | Laws) -> tuple[float, float]:
+    """Sizes among which a student is sought: from the smallest teacher's to 1e13 parameters."""
+    return default_limits(chosen).N_T[0], LARGEST
+
+
 def plan_serving(
     chosen: LawSet | Laws,
     budget: npt.ArrayLike,
@@ -80,7 +85,7 @@ def plan_serving(
     serve: npt.ArrayLike,
     *,
     N_S: npt.ArrayLike | None = None,
-    N_S_range: tuple[float, float] = N_S_RANGE,
+    N_S_range: tuple[float, float] | None = None,
     students: float = 1,
     shared_outputs: bool = False,
     limits: Limits | None = None,
@@ -104,7 +109,8 @@ def plan_serving(
     N_S : array_like, optional
         Non-embedding parameters of the student, where they are given. Free otherwise.
     N_S_range : (low, high)
-        Where a free N_S is searched: globally, as in `minimize_on_boxes`.
+        Where a free N_S is searched: globally, as in `minimize_on_boxes`; `student_sizes` by
+        default.
     students, shared_outputs, limits, family
         As in `allocate`.
 
@@ -133,14 +139,14 @@ def plan_serving(
         shares = costs(scenario, students, shared_outputs=shared_outputs)
         if laws.taught is None:
             raise InputError(f"plan_serving: scenario {scenario!r} needs a distillation law")
-    setting = _Setting(laws, family, scenario, shares, limits or Limits())
+    setting = _Setting(laws, family, scenario, shares, limits or default_limits(chosen))
     total, tokens, given = np.broadcast_arrays(
         positive_array("plan_serving", "budget", budget),
         _not_negative(serve),
         np.nan if N_S is None else positive_array("plan_serving", "N_S", N_S),
     )
     shape, total, tokens, size = total.shape, total.ravel(), tokens.ravel(), given.ravel()
-    low, high = N_S_range
+    low, high = N_S_range or student_sizes(chosen)
     if N_S is None:
         if not (np.isfinite(high) and 0 < low <= high):
             raise InputError(f"plan_serving: N_S_range = ({low:g}, {high:g}) must be ordered, > 0")

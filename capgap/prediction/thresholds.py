@@ -13,11 +13,11 @@ from capgap.prediction.allocation import Allocations, allocate, laws_and_family,
 from capgap.prediction.minimize import minimize_on_boxes
 from capgap.prediction.problem import Problem
 from capgap.prediction.roots import find_roots
-from capgap.prediction.scenario import Limits, ScenarioName, costs
+from capgap.prediction.scenario import Limits, ScenarioName, costs, default_budgets, default_limits
 from capgap.theory.domain import FloatArray, positive_array
 from capgap.theory.law_set import Laws, LawSet
 
-__all__ = ["BUDGETS", "Crossing", "Thresholds", "thresholds"]
+__all__ = ["Crossing", "Thresholds", "thresholds"]
 
 Winner = Literal["distillation", "supervised"]
 Status = Literal["crosses", "distillation always better in range",
@@ -25,7 +25,6 @@ Status = Literal["crosses", "distillation always better in range",
 Index = npt.NDArray[np.intp]
 Gap = Callable[[Index, FloatArray], FloatArray]
 
-BUDGETS = (1e17, 1e32)  # FLOPs
 _PER_DECADE = 8
 _TIE = 1e-12  # nats: losses that differ by less are taken as equal
 
@@ -76,7 +75,7 @@ def thresholds(
     shared_outputs: bool = False,
     limits: Limits | None = None,
     family: ModelFamily | None = None,
-    budgets: tuple[float, float] = BUDGETS,
+    budgets: tuple[float, float] | None = None,
 ) -> tuple[Thresholds, ...]:
     r"""Budgets at which distillation and training alone give the same loss.
 
@@ -99,7 +98,7 @@ def thresholds(
     students, shared_outputs, limits, family
         As in `allocate`.
     budgets : (low, high)
-        FLOPs to search between.
+        FLOPs to search between; `default_budgets` by default.
 
     Returns
     -------
@@ -127,7 +126,8 @@ def thresholds(
     if laws.taught is None:
         raise InputError(f"thresholds: scenario {scenario!r} needs a distillation law")
     sizes = np.atleast_1d(positive_array("thresholds", "N_S", N_S)).ravel()
-    limits, (low, high) = limits or Limits(), budgets
+    limits = limits or default_limits(chosen)
+    low, high = budgets or default_budgets(chosen)
     if not (np.isfinite(high) and 0 < low < high):
         raise InputError(f"thresholds: budgets = ({low:g}, {high:g}) must be 0 < low < high")
     # The problem at the highest budget says whether there is one at all, and from where on.

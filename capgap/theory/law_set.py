@@ -208,7 +208,7 @@ def from_dict(record: Mapping[str, Any]) -> LawSet:
         )
     except KeyError as error:
         raise InputError(f"law set: {error.args[0]!r} is missing") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"law set: {error}") from None
 
 
@@ -230,7 +230,7 @@ def load_law_set(path: Path) -> LawSet:
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"law set: {path}: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"law set: {path} is not JSON: {error}") from None
     try:
         return from_dict(record)

@@ -2,8 +2,11 @@
 
 import pytest
 
+from capgap.compute import ModelFamily
 from capgap.errors import InputError
-from capgap.prediction.scenario import Costs, Limits, costs
+from capgap.prediction.scenario import Costs, Limits, costs, default_budgets, default_limits
+from capgap.theory.coefficients import law_set
+from capgap.theory.law_set import LawSet
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,21 @@ def test_students_share_pretraining_and_if_wanted_outputs() -> None:
 def test_impossible_costs_and_limits(make, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_limits_follow_the_scale_of_the_laws() -> None:
+    """Laws of models far below the paper's are planned among models of their scale; the
+    paper's own sets keep the paper's limits."""
+    small = LawSet(
+        "small", law_set().laws, "made up", fitted={"N_S": (2e4, 2e5), "D_S": (1e6, 4e6)},
+        family=ModelFamily(16, 12.5, 256, 256),
+    )  # fmt: skip
+    assert default_limits(small).N_T == (200, 1e17)
+    assert default_limits(small).D_T == (1e4, 1e17)
+    low, high = default_budgets(small)
+    one = 3 * float(small.family.forward_flops(2e4)) * 1e6
+    assert low == pytest.approx(one / 10)
+    assert high == 1e32
+    for chosen in (law_set("printed"), law_set(), law_set().laws):
+        assert default_limits(chosen) == Limits()
+        assert default_budgets(chosen) == (1e17, 1e32)

@@ -69,6 +69,10 @@ def test_saved_sets_come_back_bit_for_bit(kind: str, tmp_path) -> None:
         ({"fitted": {"N": [1, 2]}}, "fitted 'N' must be one of N_S"),
         ({"draws": {"supervised.E": [1], "supervised.A": []}}, "must have one length"),
         ({"family": {"n_ctx": 0}}, "n_ctx = 0"),
+        ({"laws": []}, "law set: "),
+        ({"coefficients": [1, 2]}, "law set: "),
+        ({"intervals": {"supervised.E": [1, 10**400]}}, "law set: "),
+        ({"draws": {"supervised.E": 7}}, "law set: "),
     ],
 )
 def test_damaged_files_are_refused_in_one_line(change: dict, message: str, tmp_path) -> None:
@@ -88,6 +92,9 @@ def test_coefficient_out_of_its_domain_and_no_json_and_no_file(tmp_path) -> None
     (tmp_path / "text").write_text("E = 1.2")
     with pytest.raises(InputError, match="is not JSON"):
         load_law_set(tmp_path / "text")
+    (tmp_path / "deep").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is not JSON"):
+        load_law_set(tmp_path / "deep")
     with pytest.raises(InputError, match="No such file"):
         load_law_set(tmp_path / "nothing")
 
