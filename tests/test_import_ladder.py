@@ -105,7 +105,8 @@ HEAVY = ["torch", "matplotlib"]
 
 
 @pytest.mark.parametrize(
-    "module", ["capgap", "capgap.comparison.fit", "capgap.measurement.records", "capgap.cli"]
+    "module",
+    ["capgap", "capgap.comparison.fitting.fit", "capgap.measurement.records", "capgap.cli"],
 )
 def test_import_loads_neither_torch_nor_matplotlib(module: str) -> None:
     code = f"import {module}, sys; print([m for m in {HEAVY} if m in sys.modules])"

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
 from capgap.comparison.cells import cell_index
-from capgap.comparison.huber import minimize_huber
-from capgap.comparison.log_models import FloatArray
-from capgap.comparison.search import Fit
+from capgap.comparison.fitting.huber import minimize_huber
+from capgap.comparison.fitting.log_models import FloatArray
+from capgap.comparison.fitting.search import Fit
 from capgap.errors import InputError
 from capgap.theory.domain import positive_array
 
@@ -78,7 +78,7 @@ class Bootstrap:
 
         Examples
         --------
-        >>> from capgap.comparison.fit import fit_supervised
+        >>> from capgap.comparison.fitting.fit import fit_supervised
         >>> from capgap.theory.supervised import SupervisedLaw
         >>> law = SupervisedLaw(E=1.5, A=400.0, B=1000.0, alpha=0.35, beta=0.37)
         >>> N, D = np.repeat([1e7, 1e8, 1e9], 4), np.tile([1e9, 4e9, 1e10, 4e10], 3)

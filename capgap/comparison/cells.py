@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from capgap.comparison.log_models import FloatArray
+from capgap.comparison.fitting.log_models import FloatArray
 from capgap.errors import InputError
 
 __all__ = ["cell_index"]

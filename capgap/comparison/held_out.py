@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.cells import cell_index
-from capgap.comparison.log_models import FloatArray
-from capgap.comparison.search import Fit, Status, solve
+from capgap.comparison.fitting.log_models import FloatArray
+from capgap.comparison.fitting.search import Fit, Status, solve
 from capgap.errors import InputError
 
 __all__ = ["HeldOut", "held_out_coverage", "leave_one_cell_out"]
@@ -71,7 +71,7 @@ def leave_one_cell_out(fit: Fit, groups: npt.ArrayLike | None = None) -> HeldOut
 
     Examples
     --------
-    >>> from capgap.comparison.fit import fit_supervised
+    >>> from capgap.comparison.fitting.fit import fit_supervised
     >>> from capgap.theory.supervised import SupervisedLaw
     >>> law = SupervisedLaw(E=1.5, A=400.0, B=1000.0, alpha=0.35, beta=0.37)
     >>> N, D = np.repeat([1e7, 1e8, 1e9], 3), np.tile([1e9, 1e10, 1e11], 3)
@@ -119,7 +119,7 @@ def held_out_coverage(
 
     Examples
     --------
-    >>> from capgap.comparison.fit import fit_supervised
+    >>> from capgap.comparison.fitting.fit import fit_supervised
     >>> from capgap.theory.supervised import SupervisedLaw
     >>> law = SupervisedLaw(E=1.5, A=400.0, B=1000.0, alpha=0.35, beta=0.37)
     >>> N, D = np.repeat([1e7, 1e8, 1e9], 4), np.tile([1e9, 4e9, 1e10, 4e10], 3)

@@ -10,7 +10,7 @@ import pytest
 from planted import records
 
 from capgap.comparison.bootstrap import bootstrap
-from capgap.comparison.fit import fit_supervised
+from capgap.comparison.fitting.fit import fit_supervised
 from capgap.comparison.measured import supervised_runs
 
 

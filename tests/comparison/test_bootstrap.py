@@ -8,7 +8,7 @@ from scipy.stats import norm, t
 
 from capgap.comparison.bootstrap import _mixture_quantile, bootstrap
 from capgap.comparison.cells import cell_index
-from capgap.comparison.fit import fit_distillation, fit_supervised
+from capgap.comparison.fitting.fit import fit_distillation, fit_supervised
 from capgap.comparison.held_out import leave_one_cell_out
 from capgap.errors import InputError
 from capgap.theory.coefficients import distillation_law, supervised_law

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from capgap.comparison.fit import fit_distillation, fit_supervised
-from capgap.comparison.huber import huber
+from capgap.comparison.fitting.fit import fit_distillation, fit_supervised
+from capgap.comparison.fitting.huber import huber
 from capgap.errors import InputError
 from capgap.theory.coefficients import distillation_law, supervised_law
 from capgap.theory.hinge import HingeLaw

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from capgap.comparison.huber import huber, minimize_huber, polish
-from capgap.comparison.log_models import FloatArray, Law, LogModel
+from capgap.comparison.fitting.huber import gradient_norm, huber, minimize_huber, polish
+from capgap.comparison.fitting.log_models import FloatArray, Law, LogModel
 
 __all__ = ["Fit", "Problem", "Status", "solve"]
 
@@ -29,8 +29,9 @@ class Problem:
     inputs : mapping of arrays, shape (n,)
         N and D, or N_S, D_S and L_T.
     log_loss, weights : array, shape (n,)
-    delta : float
-        Where the Huber loss turns from quadratic to linear, in log loss.
+    delta : float, or array of shape (n,)
+        Where the Huber loss turns from quadratic to linear, in log loss; per run where
+        residuals are counted in measured standard errors.
     start : array, shape (P,), or None
         Coordinates to search from besides the grid.
     """
@@ -39,7 +40,7 @@ class Problem:
     inputs: Mapping[str, FloatArray]
     log_loss: FloatArray
     weights: FloatArray
-    delta: float
+    delta: float | FloatArray
     start: FloatArray | None = None
 
 
@@ -62,6 +63,13 @@ class Fit:
         The reason, one line.
     best_basin_share : float
         Share of the refined starts that ended at the best objective (within 0.01%).
+    gradient_norm : float
+        Largest derivative of the objective in a coordinate scaled to its own curvature, over
+        the square root of the objective; coordinates held at a bound are left out. Far below
+        one at a minimum.
+    condition : float
+        Condition number of the residuals' Jacobian with unit columns; infinite where a
+        coordinate moves no prediction.
     residual : array, shape (n,)
         Log predicted minus log observed loss.
     x : array, shape (P,)
@@ -75,6 +83,8 @@ class Fit:
     status: Status
     message: str
     best_basin_share: float
+    gradient_norm: float
+    condition: float
     residual: FloatArray
     x: FloatArray
     problem: Problem
@@ -98,7 +108,7 @@ def solve(problem: Problem) -> Fit:
     model, y, w = problem.model, problem.log_loss, problem.weights
     grid = model.starts(y)
     used = w > 0
-    screen = np.sum(w[used] * huber((model.predict(grid) - y)[:, used], problem.delta), axis=-1)
+    screen = np.sum((w * huber(model.predict(grid) - y, problem.delta))[:, used], axis=-1)
     starts = grid[np.argsort(screen, kind="stable")[:_REFINED]]
     if problem.start is not None:
         starts = np.vstack([problem.start, starts])
@@ -119,24 +129,36 @@ def solve(problem: Problem) -> Fit:
 
 
 def _judge(problem: Problem, x: FloatArray, objective: float, converged: bool, share: float) -> Fit:
-    prediction, jacobian = problem.model.evaluate(x[None])
-    status, message = _status(problem.model, x, jacobian[0][problem.weights > 0], converged)
-    law = problem.model.law(x)
+    model, used = problem.model, problem.weights > 0
+    prediction, jacobian = model.evaluate(x[None])
+    condition, flat = _condition(model, jacobian[0][used])
+    status, message = _status(model, x, converged, condition, flat)
     return Fit(
-        law=law,
-        coefficients=problem.model.coefficients(x),
+        law=model.law(x),
+        coefficients=model.coefficients(x),
         objective=objective,
         status=status,
         message=message,
         best_basin_share=share,
+        gradient_norm=gradient_norm(
+            model, problem.log_loss, problem.weights, x[None], problem.delta
+        ),
+        condition=condition,
         residual=prediction[0] - problem.log_loss,
         x=x,
         problem=replace(problem, start=None),
     )
 
 
+def _condition(model: LogModel, jacobian: FloatArray) -> tuple[float, list[str]]:
+    """Condition number with unit columns, and coordinates that move no prediction."""
+    norms = np.linalg.norm(jacobian, axis=0)
+    flat = [name for name, norm in zip(model.names, norms, strict=True) if norm < 1e-12]
+    return (np.inf if flat else float(np.linalg.cond(jacobian / norms))), flat
+
+
 def _status(
-    model: LogModel, x: FloatArray, jacobian: FloatArray, converged: bool
+    model: LogModel, x: FloatArray, converged: bool, condition: float, flat: list[str]
 ) -> tuple[Status, str]:
     low, high = model.bounds.T
     near = 1e-3 * (high - low)
@@ -145,9 +167,6 @@ def _status(
         for n, v, a, b, e in zip(model.names, x, low, high, near, strict=True)
         if v <= a + e or v >= b - e
     ]
-    norms = np.linalg.norm(jacobian, axis=0)
-    flat = [name for name, norm in zip(model.names, norms, strict=True) if norm < 1e-12]
-    condition = np.inf if flat else float(np.linalg.cond(jacobian / norms))
     if not converged:
         return "not-converged", "the search stopped before the gradient vanished"
     if at_bound:

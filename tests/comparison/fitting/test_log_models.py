@@ -6,9 +6,9 @@ Oracles: the laws in capgap.theory, and central differences.
 import numpy as np
 import pytest
 
-from capgap.comparison.distillation_models import Eq8Model, ReducedModel
-from capgap.comparison.hinge_model import HingeModel
-from capgap.comparison.log_models import LogModel, SupervisedModel
+from capgap.comparison.fitting.distillation_models import Eq8Model, ReducedModel
+from capgap.comparison.fitting.hinge_model import HingeModel
+from capgap.comparison.fitting.log_models import LogModel, SupervisedModel
 from capgap.theory.coefficients import distillation_law, supervised_law
 from capgap.theory.supervised import SupervisedLaw
 

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from capgap.comparison.log_models import FloatArray, LogModel
+from capgap.comparison.fitting.log_models import FloatArray, LogModel
 from capgap.theory.supervised import SupervisedLaw
 
 __all__ = ["GivenLevel"]

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from capgap.comparison.log_models import FloatArray, LogModel
+from capgap.comparison.fitting.log_models import FloatArray, LogModel
 
-__all__ = ["Minima", "huber", "minimize_huber", "polish"]
+__all__ = ["Minima", "gradient_norm", "huber", "minimize_huber", "polish"]
 
 _DECREMENT = 1e-10  # stop when a step promises less than this share of the objective
 _AT_BOUND = 1e-7  # of a coordinate's range
@@ -24,7 +24,7 @@ class Minima:
     converged: npt.NDArray[np.bool_]
 
 
-def huber(residual: FloatArray, delta: float) -> FloatArray:
+def huber(residual: FloatArray, delta: float | FloatArray) -> FloatArray:
     """r^2/2 up to |r| = delta, then delta (|r| - delta/2).
 
     >>> huber(np.array([0.5, 3.0]), 1.0)
@@ -39,7 +39,7 @@ def minimize_huber(
     y: FloatArray,
     weights: FloatArray,
     starts: FloatArray,
-    delta: float,
+    delta: float | FloatArray,
     max_iterations: int = 200,
     tolerance: float = _DECREMENT,
 ) -> Minima:
@@ -84,7 +84,7 @@ def minimize_huber(
 
 
 def polish(
-    model: LogModel, y: FloatArray, weights: FloatArray, x: FloatArray, delta: float
+    model: LogModel, y: FloatArray, weights: FloatArray, x: FloatArray, delta: float | FloatArray
 ) -> Minima:
     """L-BFGS-B on the Huber loss itself, in coordinates where its majorant is a sphere.
 
@@ -125,8 +125,28 @@ def polish(
     return Minima(best, np.array([value]), np.array([inside and flat]))
 
 
+def gradient_norm(
+    model: LogModel, y: FloatArray, weights: FloatArray, x: FloatArray, delta: float | FloatArray
+) -> float:
+    """Largest slope per unit of a coordinate's own curvature, over the objective's root.
+
+    0.1 promises that moving this coordinate alone gains about 0.5 x 0.1^2 of the objective.
+    """
+    low, high = model.bounds.T
+    objective, gradient, curvature = _local(model, x, y, weights, delta)
+    held = _held(x, gradient, low, high)
+    scale = np.sqrt(np.maximum(np.diagonal(curvature, axis1=1, axis2=2), 1e-300))
+    slope = np.where(held, 0.0, np.abs(gradient) / scale)
+    floor = _ROUNDING * y.size
+    return float(np.max(slope, initial=0.0) / np.sqrt(max(float(objective[0]), floor)))
+
+
 def _local(
-    model: LogModel, x: FloatArray, y: FloatArray, weights: FloatArray, delta: float
+    model: LogModel,
+    x: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    delta: float | FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Objective (S,), gradient (S, P) and majorant's curvature (S, P, P)."""
     prediction, jacobian = model.evaluate(x)

@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from capgap.comparison.distillation_models import Eq8Model, ReducedModel
-from capgap.comparison.hinge_model import HingeModel
-from capgap.comparison.log_models import FloatArray, LogModel, SupervisedModel
-from capgap.comparison.search import Fit, Problem, solve
+from capgap.comparison.fitting.distillation_models import Eq8Model, ReducedModel
+from capgap.comparison.fitting.hinge_model import HingeModel
+from capgap.comparison.fitting.log_models import FloatArray, LogModel, SupervisedModel
+from capgap.comparison.fitting.search import Fit, Problem, solve
 from capgap.errors import InputError
 from capgap.theory.domain import positive_array, require
 from capgap.theory.supervised import SupervisedLaw

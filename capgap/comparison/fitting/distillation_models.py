@@ -15,7 +15,12 @@ from typing import Self
 
 import numpy as np
 
-from capgap.comparison.log_models import FloatArray, LogModel, PowerSum, power_sum_coefficients
+from capgap.comparison.fitting.log_models import (
+    FloatArray,
+    LogModel,
+    PowerSum,
+    power_sum_coefficients,
+)
 from capgap.theory.distillation import DistillationLaw, ReducedDistillationLaw
 from capgap.theory.supervised import SupervisedLaw
 

@@ -12,8 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from capgap.comparison.given_level import GivenLevel
-from capgap.comparison.log_models import FloatArray, LogModel, SupervisedModel
+from capgap.comparison.fitting.given_level import GivenLevel
+from capgap.comparison.fitting.log_models import FloatArray, LogModel, SupervisedModel
 from capgap.theory.hinge import HingeLaw
 from capgap.theory.supervised import SupervisedLaw
 
