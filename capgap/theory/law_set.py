@@ -15,6 +15,7 @@ from capgap.files import write_atomically
 from capgap.theory.additive_hinge import AdditiveHingeLaw
 from capgap.theory.distillation import DistillationLaw, ReducedDistillationLaw
 from capgap.theory.hinge import HingeLaw
+from capgap.theory.power_distillation import PowerDistillationLaw
 from capgap.theory.product_form import ProductForm
 from capgap.theory.protocols import SupervisedForm, TaughtForm
 from capgap.theory.supervised import SupervisedLaw
@@ -28,6 +29,7 @@ SUPERVISED = {"supervised": SupervisedLaw, "product": ProductForm}
 TAUGHT = {
     "eq8": DistillationLaw,
     "eq8-reduced": ReducedDistillationLaw,
+    "eq8-power": PowerDistillationLaw,
     "hinge": HingeLaw,
     "hinge-additive": AdditiveHingeLaw,
 }

@@ -13,6 +13,7 @@ import numpy as np
 from capgap.theory.additive_hinge import AdditiveHingeLaw
 from capgap.theory.distillation import DistillationLaw, ReducedDistillationLaw
 from capgap.theory.hinge import HingeLaw
+from capgap.theory.power_distillation import PowerDistillationLaw
 from capgap.theory.product_form import ProductForm
 from capgap.theory.supervised import SupervisedLaw
 
@@ -53,6 +54,10 @@ def reduced(v: Values) -> mp.mpf:
     return x + x ** -v["c0"] * decay * power_sum(v, v["N_S"], v["D_S"])
 
 
+def power(v: Values) -> mp.mpf:
+    return v["L_T"] + v["L_T"] ** -v["c0"] * power_sum(v, v["N_S"], v["D_S"])
+
+
 def slopes(v: Values) -> tuple[mp.mpf, mp.mpf]:
     rho = v["rho"] - v["r"] * v["D_S"] ** -v["m"]
     return rho, v["c"] * v["N_S"] ** v["p"] * v["D_S"] ** -v["q"]
@@ -75,6 +80,7 @@ EQUATIONS: dict[type, Callable[[Values], mp.mpf]] = {
     ProductForm: product,
     DistillationLaw: distillation,
     ReducedDistillationLaw: reduced,
+    PowerDistillationLaw: power,
     HingeLaw: hinge,
     AdditiveHingeLaw: additive_hinge,
 }

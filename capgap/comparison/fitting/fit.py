@@ -1,23 +1,40 @@
 """Fit a law to measured losses: Huber loss of the log residuals."""
 
-from collections.abc import Mapping
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from capgap.comparison.fitting.distillation_models import Eq8Model, ReducedModel
-from capgap.comparison.fitting.hinge_model import HingeModel
-from capgap.comparison.fitting.log_models import FloatArray, LogModel, SupervisedModel
-from capgap.comparison.fitting.search import Fit, Problem, solve
+from capgap.comparison.fitting.distillation_fit import (
+    Form,
+    HingeTerm,
+    Kind,
+    OwnMode,
+    check_terms,
+    distillation_model,
+    joint_model,
+    own_mode,
+)
+from capgap.comparison.fitting.log_models import LogModel, SupervisedModel
+from capgap.comparison.fitting.problems import checked_runs, make_problem, require_varied
+from capgap.comparison.fitting.refusal import Refusal
+from capgap.comparison.fitting.search import Fit, solve
+from capgap.comparison.fitting.user_law import fit_law
+from capgap.comparison.tables.run_table import RunTable
 from capgap.errors import InputError
-from capgap.theory.domain import positive_array, require
+from capgap.theory.domain import require
 from capgap.theory.supervised import SupervisedLaw
 
-__all__ = ["Fit", "HingeTerm", "fit_distillation", "fit_supervised"]
-
-HingeTerm = Literal["scale", "tokens", "p", "q"]
-_TERMS = frozenset({"scale", "tokens", "p", "q"})
+__all__ = [
+    "Fit",
+    "HingeTerm",
+    "Kind",
+    "OwnMode",
+    "Refusal",
+    "fit_distillation",
+    "fit_law",
+    "fit_supervised",
+]
 
 
 def fit_supervised(
@@ -26,8 +43,9 @@ def fit_supervised(
     L: npt.ArrayLike,
     *,
     gamma: float | None = None,
-    delta: float = 1e-3,
+    delta: float | None = None,
     weights: npt.ArrayLike | None = None,
+    standard_errors: npt.ArrayLike | None = None,
     start: SupervisedLaw | None = None,
 ) -> Fit:
     r"""Fit :math:`L = E + (A/N^\alpha + B/D^\beta)^\gamma` to runs.
@@ -42,11 +60,16 @@ def fit_supervised(
         Non-embedding parameters, tokens (raw counts) and loss in nats per token.
     gamma : float or None
         Fixed value (1 gives the plain law), or None to fit it.
-    delta : float
-        Huber threshold in log loss. Residuals beyond it count linearly: far below the noise
-        the fit is a least absolute deviation, far above it least squares.
+    delta : float, optional
+        Huber threshold in log loss, 1e-3 by default. Residuals beyond it count linearly: far
+        below the noise the fit is a least absolute deviation, far above it least squares.
+        With `standard_errors` it is in standard errors, 1.345 by default, which keeps 95%
+        of the efficiency of least squares under normal noise (Huber 1964).
     weights : array_like, shape (n,), optional
         Weight of each run, >= 0; 1 by default.
+    standard_errors : array_like, shape (n,), optional
+        Standard error of each loss, nats per token. Residuals are then counted in them: the
+        objective is :math:`\sum_i Huber_\delta(r_i/\sigma_i)`, :math:`\sigma_i = SE_i/L_i`.
     start : SupervisedLaw, optional
         One more start.
 
@@ -57,8 +80,11 @@ def fit_supervised(
     Raises
     ------
     InputError
-        Arrays of different lengths, values that are not finite and positive, fewer runs than
-        coefficients, or a design with a single N or a single D, which cannot identify the law.
+        Arrays of different lengths, values that are not finite and positive, or weights beside
+        standard errors.
+    Refusal
+        An `InputError` with a code: fewer runs than coefficients, or a design with a single N
+        or a single D, which cannot identify the law.
 
     Notes
     -----
@@ -75,25 +101,35 @@ def fit_supervised(
     >>> fit.status, round(fit.coefficients["alpha"], 9), round(fit.coefficients["E"], 9)
     ('converged', 0.35, 1.5)
     """
-    data = _runs("fit_supervised", {"N": N, "D": D}, L)
+    operation = "fit_supervised"
+    data, loss = checked_runs(operation, {"N": N, "D": D}, "L", L)
+    require_varied(operation, data)
     if gamma is not None:
-        require("fit_supervised", "gamma", gamma)
-    model = SupervisedModel.build(data["N"], data["D"], data["L"], gamma)
+        require(operation, "gamma", gamma)
+    model = SupervisedModel.build(data["N"], data["D"], loss, gamma)
     x = None if start is None else model.coordinates(start)
-    return solve(_problem("fit_supervised", model, data, delta, weights, x))
+    problem = make_problem(
+        operation, model, data, loss, delta=delta, weights=weights,
+        standard_errors=standard_errors, start=x,
+    )  # fmt: skip
+    return solve(problem)
 
 
 def fit_distillation(
-    kind: Literal["eq8-reduced", "eq8", "hinge"],
+    kind: Kind,
     N_S: npt.ArrayLike,
     D_S: npt.ArrayLike,
     L_T: npt.ArrayLike,
     L_S: npt.ArrayLike,
     *,
     supervised: SupervisedLaw | None = None,
+    supervised_runs: RunTable | None = None,
+    own: OwnMode | None = None,
     terms: tuple[HingeTerm, ...] = ("scale",),
-    delta: float = 1e-3,
+    gamma: float | None = None,
+    delta: float | None = None,
     weights: npt.ArrayLike | None = None,
+    standard_errors: npt.ArrayLike | None = None,
     start: Fit | None = None,
 ) -> Fit:
     r"""Fit a law of the student's loss to distillation runs.
@@ -101,39 +137,60 @@ def fit_distillation(
     Parameters
     ----------
     kind : str
-        `eq8-reduced` : `ReducedDistillationLaw`, 8 coefficients; `eq8` : `DistillationLaw`,
-        9; `hinge` : `HingeLaw`, 3 to 7 on a given supervised law, 9 to 11 without one.
+        `eq8` : `DistillationLaw`, 9 coefficients besides the supervised law's; `eq8-reduced` :
+        `ReducedDistillationLaw`, 8; `eq8-power` : `PowerDistillationLaw`, 6, which does not
+        contain the supervised law; `hinge` : `HingeLaw` and `hinge-additive` :
+        `AdditiveHingeLaw`, 3 and their `terms`.
     N_S, D_S, L_T, L_S : array_like, shape (n,)
         Student parameters, tokens, teacher loss and student loss (nats per token).
     supervised : SupervisedLaw or None
-        The student's supervised law, held fixed: fit it first, on supervised runs. The two
-        forms of Eq. 8 need it: from distillation runs alone the scale of the supervised law
-        and the position of the knee are one number. Without it, `hinge` fits its own
-        level from the distillation runs.
-    terms : tuple of {"scale", "tokens", "p", "q"}
-        Hinge only: with a supervised law, whether the corner's level is a free multiple of
-        it ("scale") or the law on a multiple of the student's tokens ("tokens"); and whether
-        theta varies with N_S ("p") and D_S ("q").
-    delta, weights
-        As in `fit_supervised`.
+        The student's supervised law, held fixed: fit it first, on supervised runs.
+    supervised_runs : RunTable or None
+        Runs without teachers, for a joint fit.
+    own : {"fixed", "joint", "profiled"}, optional
+        Where the student's supervised law comes from. `fixed`: it is given. `joint`: one
+        objective over supervised runs and distillations, with the coefficients of both laws
+        free; the supervised law's are named ``supervised.E`` and so on. `profiled`: it is
+        minimized out, estimated from the distillations alone. A hinge then has a corner of
+        its own, E, A, B, alpha, beta and gamma. In the two forms of Eq. 8 the scale of the
+        supervised law and the position of the knee are one number: by convention the knee
+        lies at L_T = supervised loss (k = 1), so what is fitted is the knee, ``knee.E`` and so
+        on; k or d1, and the supervised law's scale, are not reported.
+        By default `fixed` with a law, `joint` with runs, and without either `profiled` for
+        the hinges.
+    terms : tuple of {"scale", "tokens", "p", "q", "r"}
+        Hinges only: with a supervised law, whether the corner's level is a free multiple of
+        it ("scale") or the law on a multiple of the student's tokens ("tokens"); whether
+        theta varies with N_S ("p") and D_S ("q"); and whether rho does with D_S ("r", which
+        frees r and m). A profiled corner has no scale and no tokens.
+    gamma : float or None
+        Of a supervised law that is fitted here: fixed value, or None to fit it.
+    delta, weights, standard_errors
+        As in `fit_supervised`. In a joint fit weights are those of the supervised runs, then
+        the distillations'; standard errors are the distillations', and the supervised runs
+        bring their own.
     start : Fit, optional
         A fit of the same kind to the same runs, whose end point is one more start.
 
     Returns
     -------
     Fit
+        In a joint fit `problem.inputs` has the supervised runs first, with L_T = NaN.
 
     Raises
     ------
     InputError
-        As in `fit_supervised`, and for a single L_T, an unknown kind or an unknown term.
+        As in `fit_supervised`, an unknown kind, mode or term, or a supervised law or runs
+        that the mode does not take.
+    Refusal
+        As in `fit_supervised`, and for a single L_T.
 
     Notes
     -----
     Three student sizes by three token counts identify a supervised law only weakly and
     Eq. 8's own bracket not much better, while the teacher axis is well covered: prefer a
-    given supervised law, and the hinge with few terms. Uncertainty of the given law is not
-    part of the fit's.
+    given supervised law or a joint fit, and the hinge with few terms. Uncertainty of a given
+    law is not part of the fit's.
 
     Examples
     --------
@@ -146,74 +203,55 @@ def fit_distillation(
     ('converged', 0.8, 0.3)
     """
     operation = "fit_distillation"
-    data = _runs(operation, {"N_S": N_S, "D_S": D_S, "L_T": L_T}, L_S)
-    model = _distillation_model(kind, data, supervised, frozenset(terms))
-    x = None if start is None else start.x
-    if x is not None and x.shape != (len(model.names),):
+    mode = own_mode(kind, own, supervised, supervised_runs is not None)
+    form = Form(kind, check_terms(kind, terms))
+    if gamma is not None:
+        require(operation, "gamma", gamma)
+    data, loss = checked_runs(operation, {"N_S": N_S, "D_S": D_S, "L_T": L_T}, "L_S", L_S)
+    model: LogModel
+    if supervised_runs is None:
+        require_varied(operation, data)
+        model = distillation_model(form, data, loss, supervised, gamma, mode == "profiled")
+    else:
+        alone, first = _alone(supervised_runs)
+        require_varied(operation, {**alone, "L_T": data["L_T"]})
+        model = joint_model(form, alone, first, data, gamma)
+        if standard_errors is not None:
+            standard_errors = _both_errors(supervised_runs, standard_errors)
+        data = {
+            "N_S": np.concatenate([alone["N"], data["N_S"]]),
+            "D_S": np.concatenate([alone["D"], data["D_S"]]),
+            "L_T": np.concatenate([np.full_like(first, np.nan), data["L_T"]]),
+        }
+        loss = np.concatenate([first, loss])
+    problem = make_problem(
+        operation, model, data, loss, delta=delta, weights=weights,
+        standard_errors=standard_errors, start=None if start is None else start.x,
+    )  # fmt: skip
+    fit = solve(problem)
+    if mode == "profiled" and kind.startswith("eq8"):
+        return replace(fit, message=f"{fit.message}; {_CONVENTION}")
+    return fit
+
+
+_CONVENTION = (
+    "the scale of the supervised law and the knee's position are one number here: the knee's"
+    " law is reported, the supervised law's scale is not known"
+)
+
+
+def _alone(runs: RunTable) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    if runs.taught:
         raise InputError(
-            f"{operation}: start has {x.size} coefficients, must have {len(model.names)}"
+            f"fit_distillation: supervised_runs ({runs.source}) must be runs without teachers"
         )
-    return solve(_problem(operation, model, data, delta, weights, x))
+    return {"N": runs.N, "D": runs.D}, runs.loss
 
 
-def _distillation_model(
-    kind: str,
-    data: Mapping[str, FloatArray],
-    supervised: SupervisedLaw | None,
-    terms: frozenset[str],
-) -> LogModel:
-    operation = "fit_distillation"
-    unknown = sorted(terms - _TERMS)
-    if unknown:
+def _both_errors(runs: RunTable, taught: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    if runs.standard_error is None:
         raise InputError(
-            f"{operation}: terms has {unknown[0]!r}, must be among scale, tokens, p, q"
+            f"fit_distillation: supervised_runs ({runs.source}) must have standard errors where"
+            " the distillations have"
         )
-    N_S, D_S, L_T, L_S = (data[name] for name in ("N_S", "D_S", "L_T", "L"))
-    if kind == "hinge":
-        return HingeModel.build(N_S, D_S, L_T, L_S, supervised, terms)
-    if kind not in ("eq8", "eq8-reduced"):
-        raise InputError(f"{operation}: kind = {kind!r} must be eq8-reduced, eq8 or hinge")
-    if supervised is None:
-        raise InputError(f"{operation}: supervised = None, must be a SupervisedLaw for {kind}")
-    build = Eq8Model.build if kind == "eq8" else ReducedModel.build
-    return build(N_S, D_S, L_T, supervised)
-
-
-def _runs(
-    operation: str, inputs: Mapping[str, npt.ArrayLike], L: npt.ArrayLike
-) -> dict[str, FloatArray]:
-    """Checked arrays of one length; every input varies."""
-    data = {name: positive_array(operation, name, value) for name, value in inputs.items()}
-    data["L"] = positive_array(operation, "L_S" if "N_S" in inputs else "L", L)
-    shapes = {array.shape for array in data.values()}
-    if len(shapes) != 1 or data["L"].ndim != 1:
-        raise InputError(f"{operation}: shapes {sorted(shapes)} must be one (n,)")
-    for name in inputs:
-        if np.unique(data[name]).size < 2:
-            raise InputError(
-                f"{operation}: {name} = {', '.join(f'{v:g}' for v in data[name][:1])} in every run,"
-                " must vary to identify the law"
-            )
-    return data
-
-
-def _problem(
-    operation: str,
-    model: LogModel,
-    data: Mapping[str, FloatArray],
-    delta: float,
-    weights: npt.ArrayLike | None,
-    start: FloatArray | None,
-) -> Problem:
-    require(operation, "delta", delta)
-    loss = data["L"]
-    w = np.ones_like(loss) if weights is None else np.asarray(weights, dtype=np.float64)
-    if w.shape != loss.shape or not np.all(np.isfinite(w)) or np.any(w < 0):
-        raise InputError(f"{operation}: weights of shape {w.shape} must be {loss.shape}, >= 0")
-    needed = len(model.names)
-    if np.count_nonzero(w) < needed:
-        raise InputError(
-            f"{operation}: {np.count_nonzero(w)} runs must be at least the {needed} coefficients"
-        )
-    inputs = {name: value for name, value in data.items() if name != "L"}
-    return Problem(model, inputs, np.log(loss), w, float(delta), start)
+    return np.concatenate([runs.standard_error, np.atleast_1d(np.asarray(taught, np.float64))])

@@ -1,9 +1,4 @@
-"""The hinge law in well-conditioned coordinates, with the student's law free or given.
-
-First the coordinates of the corner's level l: those of a supervised law, or `GivenLevel`'s
-scale and tokens. Then log rho, log s and log theta at the center of the design, then p and
-q where they are asked for.
-"""
+"""The hinge law in well-conditioned coordinates: the corner's level, then its slopes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,122 +7,95 @@ from typing import Self
 
 import numpy as np
 
-from capgap.comparison.fitting.given_level import GivenLevel
-from capgap.comparison.fitting.log_models import FloatArray, LogModel, SupervisedModel
+from capgap.comparison.fitting.corner import Corner
+from capgap.comparison.fitting.level import Level
+from capgap.comparison.fitting.log_models import FloatArray, LogModel
+from capgap.comparison.fitting.own_law import Own, known_supervised
+from capgap.theory.additive_hinge import AdditiveHingeLaw
 from capgap.theory.hinge import HingeLaw
+from capgap.theory.law_set import Laws
 from capgap.theory.supervised import SupervisedLaw
 
 __all__ = ["HingeModel"]
 
-RHO = (float(np.log(1e-3)), float(np.log(5.0)))
-S = (float(np.log(1e-4)), float(np.log(2.0)))
-THETA = (float(np.log(1e-4)), float(np.log(20.0)))
-POWER = (-3.0, 3.0)
-
 
 @dataclass(frozen=True, slots=True)
 class HingeModel(LogModel):
-    """`level` is the model of l; `terms` are those of p, q that are free; n, d are centered."""
+    """log L_S = log l + F(log L_T - log l), with `level` the model of l and `corner` of F."""
 
-    level: SupervisedModel | GivenLevel
-    terms: frozenset[str]
-    center_n: float
-    center_d: float
-    n: FloatArray
-    d: FloatArray
+    level: Level
+    corner: Corner
     log_L_T: FloatArray
 
     @classmethod
     def build(
-        cls,
-        N_S: FloatArray,
-        D_S: FloatArray,
-        L_T: FloatArray,
-        L_S: FloatArray,
-        given: SupervisedLaw | None,
-        terms: frozenset[str],
+        cls, N_S: FloatArray, D_S: FloatArray, L_T: FloatArray, own: Own, terms: frozenset[str]
     ) -> Self:
-        """Center the design."""
-        log_N, log_D = np.log(N_S), np.log(D_S)
-        level: SupervisedModel | GivenLevel
-        if given is None:
-            level = SupervisedModel.build(N_S, D_S, L_S, None)
-        else:
-            free = tuple(name for name in ("scale", "tokens") if name in terms)
-            level = GivenLevel(given, free, log_N, log_D)
-        n, d = float(log_N.mean()), float(log_D.mean())
-        return cls(level, terms & {"p", "q"}, n, d, log_N - n, log_D - d, np.log(L_T))
+        """Center the design.
+
+        `own` is the student's supervised law at these runs. Terms are among scale, tokens,
+        p, q and r.
+        """
+        free = tuple(name for name in ("scale", "tokens") if name in terms)
+        return cls(Level(own, free), Corner.build(N_S, D_S, terms), np.log(L_T))
+
+    @property
+    def head(self) -> int:
+        """Number of the supervised law's own coordinates, which come first."""
+        return self.level.head
+
+    @property
+    def own(self) -> Own:
+        """The student's supervised law: given, or with free coordinates."""
+        return self.level.own
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.level.names, "rho", "s", "c", *self._powers)
+        return (*self.level.names, *self.corner.names)
 
     @property
     def bounds(self) -> FloatArray:
-        tail = np.array([RHO, S, THETA, *[POWER] * len(self.terms)])
-        return np.concatenate([self.level.bounds, tail])
+        return np.concatenate([self.level.bounds, self.corner.bounds])
 
     def evaluate(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        head = len(self.level.names)
-        log_l, own_jacobian = self.level.evaluate(x[:, :head])
-        rho, s = np.exp(x[:, head, None]), np.exp(x[:, head + 1, None])
-        theta = self._theta(x)
-        z = self.log_L_T - log_l
-        weak, strong = rho * z / s, -theta * z / s
-        corner = np.logaddexp(weak, strong)
-        share = np.exp(weak - corner)
-        # log L_S = log l + s corner; through l it moves by 1 - (share rho - (1 - share) theta).
-        level = 1 - share * rho + (1 - share) * theta
-        d_theta = -(1 - share) * theta * z
-        columns = [share * rho * z, s * corner - share * rho * z - d_theta, d_theta]
-        columns += [d_theta * self.n] if "p" in self.terms else []
-        columns += [-d_theta * self.d] if "q" in self.terms else []
-        jacobian = [level[..., None] * own_jacobian, np.stack(columns, axis=-1)]
-        return log_l + s * corner, np.concatenate(jacobian, axis=-1)
+        split = len(self.level.names)
+        log_l, own_jacobian = self.level.evaluate(x[:, :split])
+        rise, slope, jacobian = self.corner.evaluate(x[:, split:], self.log_L_T - log_l)
+        parts = [(1 - slope)[..., None] * own_jacobian, jacobian]
+        return log_l + rise, np.concatenate(parts, axis=-1)
 
     def coefficients(self, x: FloatArray) -> dict[str, float]:
         """What is fitted: with a given supervised law not its coefficients."""
-        head, tail = len(self.level.names), self._tail(x)
-        fitted = {name: tail[name] for name in ("rho", "s", "c", *self._powers)}
-        return {**self.level.coefficients(x[:head]), **fitted}
+        split = len(self.level.names)
+        return {**self.level.coefficients(x[:split]), **self.corner.coefficients(x[split:])}
 
-    def law(self, x: FloatArray) -> HingeLaw:
+    def law(self, x: FloatArray) -> HingeLaw | AdditiveHingeLaw:
         """The law at one coordinate vector."""
-        return HingeLaw(self.level.law(x[: len(self.level.names)]), **self._tail(x))
+        split = len(self.level.names)
+        return HingeLaw(self.level.law(x[:split]), **self.corner.values(x[split:]))
+
+    def laws(self, x: FloatArray, supervised: SupervisedLaw | None = None) -> Laws:
+        return Laws(known_supervised(self.own, supervised), self.law(x))
 
     def starts(self, log_loss: FloatArray) -> FloatArray:
-        corners = product(np.log([0.3, 0.9]), np.log([0.02, 0.1]), np.log([0.05, 0.3, 1.0]))
-        tails = [[*corner, *[0.0] * len(self.terms)] for corner in corners]
-        heads = self.level.starts(log_loss).tolist()
-        return np.array([[*head, *tail] for head, tail in product(heads, tails)])
+        heads = self.own.starts(log_loss).tolist()
+        return np.array([[*p, *q] for p, q in product(heads, self.tails(log_loss).tolist())])
+
+    def tails(self, log_loss: FloatArray) -> FloatArray:
+        """Starts of all coordinates but the supervised law's own."""
+        pairs = product(self.level.free_starts(), self.corner.starts())
+        return np.array([[*p, *q] for p, q in pairs])
 
     def at(self, inputs: Mapping[str, FloatArray]) -> Self:
-        N_S, D_S = inputs["N_S"], inputs["D_S"]
         return replace(
             self,
-            level=self.level.at({"N": N_S, "D": D_S}),
-            n=np.log(N_S) - self.center_n,
-            d=np.log(D_S) - self.center_d,
+            level=self.level.at(inputs),
+            corner=self.corner.at(inputs),
             log_L_T=np.log(inputs["L_T"]),
         )
 
-    @property
-    def _powers(self) -> tuple[str, ...]:
-        return tuple(name for name in ("p", "q") if name in self.terms)
-
-    def _tail(self, x: FloatArray) -> dict[str, float]:
-        head = len(self.level.names)
-        rho, s, theta = (float(v) for v in np.exp(x[head : head + 3]))
-        powers = dict(zip(self._powers, (float(v) for v in x[head + 3 :]), strict=True))
-        p, q = powers.get("p", 0.0), powers.get("q", 0.0)
-        c = float(theta * np.exp(-p * self.center_n + q * self.center_d))
-        return {"rho": rho, "s": s, "c": c, "p": p, "q": q}
-
-    def _theta(self, x: FloatArray) -> FloatArray:
-        head = len(self.level.names)
-        log_theta = x[:, head + 2, None] + 0 * self.n
-        if "p" in self.terms:
-            log_theta = log_theta + x[:, head + 3, None] * self.n
-        if "q" in self.terms:
-            log_theta = log_theta - x[:, -1, None] * self.d
-        return np.asarray(np.exp(log_theta), dtype=np.float64)
+    def coordinates(self, law: HingeLaw | AdditiveHingeLaw) -> FloatArray:
+        """Coordinates of a law whose level is the supervised law itself (scale = tokens = 1)."""
+        own = self.own.coordinates(law.student)
+        corner = {name: getattr(law, name) for name in ("rho", "s", "c", "p", "q", "r", "m")}
+        return np.array([*own, *[0.0] * len(self.level.free), *self.corner.coordinates(corner)])
