@@ -49,7 +49,13 @@ GADRE_COLUMNS = {
     "lower_95": "loss_sequences_lower_95",
     "upper_95": "loss_sequences_upper_95",
 }
-DATABLATION_COLUMNS = {"N": "params", "D": "tokens", "loss": "val_loss"}
+DATABLATION_COLUMNS = {
+    "N": "params",
+    "D": "tokens",
+    "loss": "val_loss",
+    # The same for all seeds of a configuration, unlike (N, D): data are repeated or not.
+    "cell": "name",
+}
 C4_TEXT = "training/eval_data/c4_val/shard-{0000000..0000010}.tar"
 PALOMA = "training/eval_data/val_tok_mult/paloma_{}/00000001.tar"
 
