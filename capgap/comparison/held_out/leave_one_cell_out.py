@@ -1,4 +1,4 @@
-"""Held-out errors: how well a law foretells runs that it has not seen."""
+"""Leave one cell out: fit without the runs of one cell, predict them, and so on."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from capgap.comparison.fitting.log_models import FloatArray
 from capgap.comparison.fitting.search import Fit, Status, solve
 from capgap.errors import InputError
 
-__all__ = ["HeldOut", "held_out_coverage", "leave_one_cell_out"]
+__all__ = ["HeldOut", "held_out_coverage", "held_out_inside", "leave_one_cell_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,14 @@ def held_out_coverage(
     >>> held_out_coverage(held, 0.99, seed=0) >= held_out_coverage(held, 0.2, seed=0)
     True
     """
-    inside = np.zeros(held_out.error.shape, dtype=bool)
+    return float(held_out_inside(held_out, level, seed=seed, n=n, shared=shared).mean())
+
+
+def held_out_inside(
+    held_out: HeldOut, level: float = 0.9, *, seed: int, n: int = 200, shared: bool = False
+) -> npt.NDArray[np.bool_]:
+    """Which held-out runs lie inside their prediction intervals; as `held_out_coverage`."""
+    inside = np.zeros(held_out.error.shape, dtype=np.bool_)
     for cell, fit in enumerate(held_out.fits):
         if fit.status == "not-converged":
             continue
@@ -138,4 +145,4 @@ def held_out_coverage(
         interval = refits.prediction_interval(level, **inputs)
         observed = np.exp(fit.problem.log_loss[out])
         inside[out] = (interval.low <= observed) & (observed <= interval.high)
-    return float(inside.mean())
+    return inside
