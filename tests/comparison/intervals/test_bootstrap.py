@@ -1,15 +1,15 @@
-"""Intervals: they cover planted truths at their nominal rate, and refuse what they cannot do."""
+"""Refits: they cover planted truths at their nominal rate, and refuse what they cannot do."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import t
 
-from capgap.comparison.bootstrap import _mixture_quantile, bootstrap
 from capgap.comparison.cells import cell_index
 from capgap.comparison.fitting.fit import fit_distillation, fit_supervised
 from capgap.comparison.held_out import leave_one_cell_out
+from capgap.comparison.intervals import bootstrap
 from capgap.errors import InputError
 from capgap.theory.coefficients import distillation_law, supervised_law
 from capgap.theory.hinge import HingeLaw
@@ -81,7 +81,7 @@ def test_noise_estimates_are_unbiased() -> None:
     assert abs(np.mean(ratio) - 1) < 3 * np.sqrt(2 / 14 / 60) + 0.02
 
 
-@pytest.mark.parametrize("kind", ["noise", "cells"])
+@pytest.mark.parametrize("kind", ["noise", "residuals", "wild", "pairs", "cells"])
 def test_same_seed_same_refits_and_all_converge(kind) -> None:
     fit = noisy_fit(3)
     first, again = (bootstrap(fit, seed=7, n=50, kind=kind) for _ in range(2))
@@ -112,11 +112,6 @@ def test_refits_by_hand() -> None:
         np.testing.assert_allclose(here[used], (fresh.residual + fit.problem.log_loss)[used],
                                    atol=2e-4)  # fmt: skip
         kept += 1
-
-
-def test_mixture_quantile_of_one_normal_is_the_normal_quantile() -> None:
-    value = _mixture_quantile(np.full((3, 2), 1.5), 0.25, 0.95)
-    np.testing.assert_allclose(value, 1.5 + 0.25 * norm.ppf(0.95), rtol=1e-12)
 
 
 def test_exact_fit_has_intervals_of_rounding_width() -> None:
@@ -167,7 +162,8 @@ def test_held_out_runs_do_not_touch_their_prediction() -> None:
     ("call", "message"),
     [
         (lambda fit: bootstrap(fit, seed=0, n=1), "n = 1 must be at least 2"),
-        (lambda fit: bootstrap(fit, seed=0, kind="wild"), "kind = 'wild'"),
+        (lambda fit: bootstrap(fit, seed=0, kind="moon"), "kind = 'moon' must be noise, residuals"),
+        (lambda fit: bootstrap(fit, seed=0).interval(method="best"), "method = 'best' must be t"),
         (lambda fit: bootstrap(replace(fit, status="not-converged"), seed=0), "not-converged"),
         (lambda fit: bootstrap(fit, seed=0, groups=[1, 2]), "groups of shape (2,)"),
         (lambda fit: bootstrap(fit, seed=0, kind="cells", groups=N > 1e8), "2 cells, must be"),
@@ -190,3 +186,75 @@ def test_a_fit_without_degrees_of_freedom_has_no_intervals() -> None:
     assert np.isnan(saturated.noise)
     with pytest.raises(InputError, match="0 degrees of freedom"):
         bootstrap(saturated, seed=0)
+
+
+def test_prediction_interval_by_hand() -> None:
+    """Oracle: t times the root of the refits' mean square about the fit plus the noise's."""
+    refits = bootstrap(noisy_fit(2), seed=1, n=40)
+    model = refits.fit.problem.model.at({"N": np.array([3e8]), "D": np.array([5e9])})
+    center = model.predict(refits.fit.x[None])[0, 0]
+    spread = np.mean((model.predict(refits.x)[:, 0] - center) ** 2)
+    for level in (0.5, 0.95):
+        wide = t.ppf(0.5 + level / 2, refits.degrees_of_freedom)
+        new = refits.prediction_interval(level, N=3e8, D=5e9)
+        mean = refits.mean_interval(level, N=3e8, D=5e9)
+        assert np.log(new.high / new.center) == pytest.approx(
+            wide * np.hypot(np.sqrt(spread), refits.noise), rel=1e-9
+        )
+        assert np.log(mean.high / mean.center) == pytest.approx(wide * np.sqrt(spread), rel=1e-9)
+        assert new.low * new.high == pytest.approx(new.center**2, rel=1e-9)
+
+
+def test_residuals_and_wild_follow_heavy_tails_and_noise_does_not() -> None:
+    """One run in ten has 12 times the error: normal noise of that root mean square spreads the
+    refits of a fit that hardly feels them (delta = 0.002) further than they lie apart.
+    Statistic: mean over 40 draws of the width over the errors' own root mean square."""
+    rng, widths, errors = np.random.default_rng(0), {"noise": [], "residuals": [], "wild": []}, []
+    true = np.log(OWN.loss(1.5e8, 3e9))
+    for _ in range(40):
+        error = 0.002 * rng.standard_normal(N.size) * np.where(rng.random(N.size) < 0.1, 12, 1)
+        fit = fit_supervised(N, D, OWN.loss(N, D) * np.exp(error), delta=0.002)
+        for kind, found in widths.items():
+            mean = bootstrap(fit, seed=1, n=60, kind=kind).mean_interval(0.9, N=1.5e8, D=3e9)
+            found.append(float(np.log(mean.high / mean.low)))
+        errors.append(float(np.log(mean.center) - true))
+    wide = 2 * t.ppf(0.95, 14)
+    size = {kind: np.median(found) / wide for kind, found in widths.items()}
+    spread = np.median(np.abs(errors)) * 1.4826
+    assert size["noise"] > 1.6 * spread
+    assert size["residuals"] < 1.5 * spread
+    assert size["wild"] < 1.5 * spread
+
+
+def test_measured_standard_errors_set_the_noise_of_each_run() -> None:
+    """Runs whose noise is known to differ by ten: refits with noise in proportion spread as
+    much as fits to new noise do (within 25%, 80 of them), and `noise` is the typical run's."""
+    s = NOISE * np.where(np.arange(N.size) % 2 == 0, 0.3, 3.0)
+    rng, options = np.random.default_rng(4), {"gamma": OWN.gamma, "delta": 5.0}
+    fits = [
+        fit_supervised(N, D, L, standard_errors=s * L, **options)
+        for L in OWN.loss(N, D) * np.exp(s * rng.standard_normal((80, N.size)))
+    ]
+    truth = np.std([fit.problem.model.predict(fit.x[None])[0, 6] for fit in fits])
+    found = [bootstrap(fit, seed=0, n=60) for fit in fits[:20]]
+    refits = np.median([np.std(r.fit.problem.model.predict(r.x)[:, 6]) for r in found])
+    assert refits == pytest.approx(truth, rel=0.25)
+    typical = np.sqrt(np.mean([r.noise**2 for r in found])) / (NOISE * np.sqrt(0.9))
+    assert typical == pytest.approx(1.0, abs=4 / np.sqrt(2 * 15 * 20))
+
+
+def test_joint_fits_predict_runs_without_a_teacher() -> None:
+    """A fit to both kinds of runs: NaN for the teacher's loss asks for the law alone."""
+    from capgap.comparison.tables.run_table import RunTable
+
+    L_S = HINGE.loss(N_S, D_S, L_T) * np.exp(0.002 * np.random.default_rng(0).standard_normal(54))
+    error = 0.002 * np.random.default_rng(1).standard_normal(N.size)
+    alone = RunTable(N=N, D=D, loss=OWN.loss(N, D) * np.exp(error))
+    fit = fit_distillation(
+        "hinge", N_S, D_S, L_T, L_S, supervised_runs=alone, delta=0.01, terms=("p",)
+    )
+    for kind in ("wild", "cells"):
+        refits = bootstrap(fit, seed=0, n=30, kind=kind)
+        both = refits.mean_interval(0.99, N_S=[3e8, 3e8], D_S=[8e9, 8e9], L_T=[np.nan, 2.1])
+        assert both.low[0] < OWN.loss(3e8, 8e9) < both.high[0]
+        assert both.low[1] < HINGE.loss(3e8, 8e9, 2.1) < both.high[1]
