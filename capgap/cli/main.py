@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import capgap
-from capgap.cli import corpus, planning, reproduce, runs, thresholds
+from capgap.cli import corpus, fits, planning, reproduce, runs, thresholds
 from capgap.errors import CapgapError
 
 __all__ = ["main"]
@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"capgap {capgap.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (reproduce, planning, thresholds, runs, corpus):
+    for module in (reproduce, planning, thresholds, fits, runs, corpus):
         module.add_commands(commands)
     return parser
 

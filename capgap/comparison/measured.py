@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from capgap.comparison.bootstrap import Bootstrap, bootstrap
+from capgap.comparison.diagnosis.repeats import SeedNoise
 from capgap.comparison.fitting.fit import Fit, HingeTerm, fit_distillation, fit_supervised
+from capgap.comparison.fitting.log_law import UserLaw
 from capgap.comparison.fitting.log_models import FloatArray, Law
 from capgap.comparison.gap_test import GapTest, gap_tests
 from capgap.comparison.held_out import HeldOut, held_out_coverage, leave_one_cell_out
@@ -73,17 +75,6 @@ class DistillationRuns:
     D_S: FloatArray
     L_T: FloatArray
     L_S: FloatArray
-
-
-@dataclass(frozen=True)
-class SeedNoise:
-    """Standard deviation of log loss over seeds, pooled over repeated configurations.
-
-    `standard_deviation` is NaN without repeats; `degrees_of_freedom` counts runs less cells.
-    """
-
-    standard_deviation: float
-    degrees_of_freedom: int
 
 
 @dataclass(frozen=True)
@@ -251,7 +242,7 @@ def _under_other_laws(
         model = fit.problem.model
         moved = np.clip(fit.x + own - refits.fit.x, model.bounds[:, 0], model.bounds[:, 1])
         taught = model.law(moved)
-        assert not isinstance(taught, SupervisedLaw)
+        assert not isinstance(taught, SupervisedLaw | UserLaw)
         laws.append(fit.law)
         joint.append(Laws(law, taught))
     return tuple(laws), tuple(joint)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from capgap.comparison.fitting.log_law import UserLaw
 from capgap.comparison.measured import FittedLaw, MeasuredLaws
 from capgap.compute import ModelFamily
 from capgap.errors import InputError
@@ -29,7 +30,7 @@ def measured_law_set(
         `fitted` is no distillation law, or has no joint draws.
     """
     supervised, taught = laws.supervised.fit.law, fitted.fit.law
-    if isinstance(taught, SupervisedLaw) or not isinstance(supervised, SupervisedLaw):
+    if isinstance(taught, SupervisedLaw | UserLaw) or not isinstance(supervised, SupervisedLaw):
         raise InputError(f"measured_law_set: {fitted.name} must be a law of distillation")
     if len(fitted.joint_draws) < 2:
         raise InputError(f"measured_law_set: {fitted.name} has too few joint draws")

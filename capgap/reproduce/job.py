@@ -17,6 +17,8 @@ from capgap.comparison.forecast import Forecast, Verdict, forecast, judge
 from capgap.comparison.measured import MeasuredLaws, fit_measured
 from capgap.comparison.measured_law_set import save_measured_law_sets
 from capgap.comparison.paired import Difference, paired_difference
+from capgap.comparison.public_fits import PublicFit, fit_public
+from capgap.comparison.tables.public import PUBLIC
 from capgap.errors import CapgapError, InputError
 from capgap.files import write_atomically
 from capgap.lm.config import RunConfig
@@ -25,6 +27,7 @@ from capgap.measurement.records import RunRecord, RunStore
 from capgap.measurement.sweep import SweepEvent, SweepPlan, run_sweep
 from capgap.plotting.forecast import Outcome, save_forecast
 from capgap.plotting.measured import save_distillation, save_supervised
+from capgap.plotting.public_fits import save_public_fits
 from capgap.reproduce.project import find_project, load_script, theory_scripts
 
 __all__ = ["Choice", "Reproduction", "reproduce"]
@@ -44,8 +47,10 @@ class Choice:
 class Reproduction:
     """Everything the main job found.
 
-    `alone_is_new` tells whether the student without a teacher is outside the measured runs
-    too, as the taught one always is: if not, its prediction is no test.
+    `public` are the laws fitted to the public runs; `studies` is the folder of committed tables
+    that take hours to make. `alone_is_new` tells whether the student without a teacher is
+    outside the measured runs too, as the taught one always is: if not, its prediction is no
+    test.
     """
 
     theory: dict[str, dict[str, float]]
@@ -61,6 +66,8 @@ class Reproduction:
     seconds: dict[str, float]
     peak_memory: float
     folder: Path
+    public: tuple[PublicFit, ...] = ()
+    studies: Path | None = None
 
     @property
     def primary(self) -> Verdict:
@@ -82,6 +89,7 @@ def reproduce(
     processes: int = 2,
     device: str = "cpu",
     refits: int = 400,
+    public: tuple[str, ...] = tuple(PUBLIC),
 ) -> Reproduction:
     """Draw the theory, fit the measured runs, predict, train, compare.
 
@@ -101,6 +109,8 @@ def reproduce(
         For the training.
     refits : int
         Bootstrap refits per law.
+    public : tuple of str
+        Public sets to fit.
 
     Raises
     ------
@@ -109,15 +119,20 @@ def reproduce(
     """
     clock = _Clock(say)
     place = find_project(project)
-    clock.start("drawing the theory")
-    theory = {path.stem: load_script(path).run(out) for path in theory_scripts(place)}
-
-    clock.start("fitting the measured runs")
     store = RunStore(place / "simulations" / "runs")
     records = list(store)
     if not records:
         raise InputError(f"reproduce: no measured runs in {store.folder}")
     taught_config, alone_config, teacher = _configurations(choice, store)
+
+    clock.start("drawing the theory")
+    theory = {path.stem: load_script(path).run(out) for path in theory_scripts(place)}
+
+    clock.start("fitting the public runs")
+    public_fits = fit_public(public, refits=refits)
+    save_public_fits(public_fits, out)
+
+    clock.start("fitting the measured runs")
     laws = fit_measured(records, refits=refits)
     if not laws.distilled:
         raise CapgapError(f"reproduce: no law of distillation could be fitted: {laws.left_out}")
@@ -158,7 +173,7 @@ def reproduce(
     return Reproduction(
         theory, laws, written_forecast, written, taught, alone, teacher, verdicts,
         paired_difference(taught, alone), not store.has(alone.id), clock.stop(), _peak_memory(),
-        out,
+        out, public_fits, place / "figures",
     )  # fmt: skip
 
 

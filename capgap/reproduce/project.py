@@ -32,9 +32,9 @@ def find_project(given: Path | None = None) -> Path:
 
 
 def theory_scripts(project: Path) -> Iterator[Path]:
-    """Scripts that draw theory alone: all but those that read measured runs."""
+    """Scripts that draw theory alone: no fits of runs, no studies that take hours."""
     for path in sorted((project / "simulations").glob("*.py")):
-        if not path.name.startswith("measured_"):
+        if not path.name.startswith(("measured_", "study_")):
             yield path
 
 

@@ -22,6 +22,7 @@ from capgap.reproduce.findings import (
     shallow,
     worth,
 )
+from capgap.reproduce.fitter import fitter_sections
 from capgap.reproduce.job import Reproduction
 
 __all__ = ["write_report"]
@@ -41,6 +42,7 @@ def write_report(result: Reproduction) -> Path:
             _supervised_section(result),
             _theory_section(result),
             *_audit_sections(result),
+            *fitter_sections(result),
             _doubts_section(result),
             _provenance_section(result),
         ),

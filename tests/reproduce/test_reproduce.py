@@ -68,7 +68,7 @@ def result(project: Path) -> Reproduction:
     said: list[str] = []
     made = reproduce(
         choice, out=project / "figures", runs=project / "new", watch=silent, say=said.append,
-        project=project, processes=2, refits=30,
+        project=project, processes=2, refits=30, public=("chinchilla",),
     )  # fmt: skip
     assert [line for line in said if not line.startswith(" ")] == list(made.seconds)
     return made
@@ -117,7 +117,7 @@ def test_report_tells_the_numbers(result: Reproduction) -> None:
     ):
         assert number in page
     assert ("OUTSIDE" in page) == (not result.primary.inside)
-    assert page.count("<img") == 4
+    assert page.count("<img") == 5
     assert "http" not in page
 
 

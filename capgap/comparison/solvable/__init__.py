@@ -1,0 +1,1 @@
+"""The law meets the solvable models."""
