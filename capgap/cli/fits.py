@@ -70,9 +70,9 @@ def _add_fit(commands: Any) -> None:
         "--bootstrap", type=int, default=1000, metavar="K", help="refits behind intervals (1000)"
     )
     parser.add_argument(
-        "--kind", choices=("noise", "residuals", "wild", "pairs", "cells"), default="noise",
-        help="of refits: new normal noise, the residuals' own, wild (by cell), or drawn runs or"
-        " cells (noise)",
+        "--kind", choices=("residuals", "noise", "wild", "pairs", "cells"),
+        help="of refits: the residuals' own noise, normal noise, wild (by cell), or drawn runs or"
+        " cells (residuals; noise with --shared)",
     )  # fmt: skip
     parser.add_argument(
         "--seed-noise", type=float, metavar="S",

@@ -11,13 +11,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from capgap.comparison.bootstrap import Bootstrap, bootstrap
 from capgap.comparison.diagnosis.repeats import SeedNoise
 from capgap.comparison.fitting.fit import Fit, HingeTerm, fit_distillation, fit_supervised
 from capgap.comparison.fitting.log_law import UserLaw
 from capgap.comparison.fitting.log_models import FloatArray, Law
 from capgap.comparison.gap_test import GapTest, gap_tests
 from capgap.comparison.held_out import HeldOut, held_out_coverage, leave_one_cell_out
+from capgap.comparison.intervals import Bootstrap, bootstrap
 from capgap.errors import InputError
 from capgap.measurement.records import RunRecord
 from capgap.theory.law_set import Laws

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from planted import records
 
-from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.fitting.fit import fit_supervised
+from capgap.comparison.intervals import bootstrap
 from capgap.comparison.measured import supervised_runs
 
 

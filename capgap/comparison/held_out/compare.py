@@ -51,7 +51,7 @@ def compare_laws(
         therefore name the right law less often.
     draws, shared
         Refits per fold behind the 90% prediction intervals whose coverage is reported, 0 for
-        none; and as in `capgap.comparison.bootstrap.bootstrap`.
+        none; and as in `capgap.comparison.intervals.bootstrap`.
     checked : int
         As in `cross_validate`.
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.cells import cell_index
 from capgap.comparison.fitting.log_models import FloatArray
 from capgap.comparison.fitting.search import Fit, Status, solve
+from capgap.comparison.intervals import bootstrap
 from capgap.errors import InputError
 
 __all__ = ["HeldOut", "held_out_coverage", "held_out_inside", "leave_one_cell_out"]
@@ -115,7 +115,7 @@ def held_out_coverage(
     level : float
         Nominal coverage.
     seed, n, shared
-        As in `capgap.comparison.bootstrap.bootstrap`.
+        As in `capgap.comparison.intervals.bootstrap`.
 
     Examples
     --------

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
-from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.fitting.log_models import FloatArray
 from capgap.comparison.fitting.search import Fit, solve
 from capgap.comparison.held_out.cutoff import compute_of, cutoff_mask
+from capgap.comparison.intervals import bootstrap
 from capgap.errors import InputError
 
 __all__ = ["Rollout", "rollout"]
@@ -131,7 +131,7 @@ def rollout(
     level, draws
         Nominal coverage of the prediction intervals and refits behind them; 0: no intervals.
     shared : bool
-        Whether runs of one cell share an error, as in `capgap.comparison.bootstrap.bootstrap`.
+        Whether runs of one cell share an error, as in `capgap.comparison.intervals.bootstrap`.
 
     Returns
     -------

@@ -4,8 +4,13 @@ Four ways were measured on planted laws (`figures/interval_coverage.csv`). The d
 
 .. math:: \\hat\\theta \\pm t_\\nu(\\tfrac{1+level}{2})\\; sd(\\theta^*),
 
-on the scale where the spread is near to even, covers closest to its level: quantiles of the
-refits carry the Monte Carlo error of a tail and know nothing of the noise being estimated.
+on the scale where the spread is near to even, holds with 100 refits; quantiles of the refits
+carry the Monte Carlo error of a tail. All are stretched by t over normal quantile, because the
+refits know nothing of the noise being estimated. With 400 refits, of 106 coefficients and
+values of laws at nominal 95% (noise 0.5%, delta 0.01, 400 fits each) covered 93 to 97%:
+"basic" 105, "bca" 104, "percentile" 102, "t" 92; mean coverage 94.9, 94.7, 94.9 and 95.5%. One of
+the others of "t" lies below (92.5%), 13 above (up to 98.3%, mostly those of the supervised law on
+73 runs). With many refits "basic" is closest; the default stays safe with few.
 """
 
 from collections.abc import Callable

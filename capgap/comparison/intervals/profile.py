@@ -117,8 +117,10 @@ def profile_likelihood(
     Notes
     -----
     Each side is followed from the optimum, every fit starting from its neighbor's end, until
-    `top` cuts, the end of the search range, or 60 steps. Coverage on planted laws:
-    `figures/interval_coverage.csv`, kind `profile`. Covers what the refits of `bootstrap`
+    `top` cuts, the end of the search range, or 60 steps. Nominal 95% intervals of
+    planted laws covered 93 to 97% for all 44 coefficients tried (200 fits each, mean 95.4%; plain
+    and hinge at both thresholds, supervised and Eq. 8 reduced at 0.01, and cells with shared
+    errors): `figures/interval_coverage.csv`, kind `profile`. Covers what the refits of `bootstrap`
     cover, without their assumption that the spread is even on a scale: a coefficient that
     the data bound on one side alone has an infinite limit here.
 

@@ -27,7 +27,8 @@ class FitRequest:
     refits : int
         Bootstrap refits behind the intervals; 0: no intervals.
     kind, shared
-        As in `capgap.comparison.intervals.bootstrap`.
+        As in `capgap.comparison.intervals.bootstrap`; by default `residuals`, which holds under
+        heavy tails too, or `noise` where the runs of a cell share an error.
     level : float
         Of the intervals.
     seed : int
@@ -56,7 +57,7 @@ class FitRequest:
     use_standard_errors: bool = False
     grid: Literal["own", "paper"] = "paper"
     refits: int = 1000
-    kind: Kind = "noise"
+    kind: Kind | None = None
     shared: bool = False
     level: float = 0.9
     seed: int = 0
@@ -82,6 +83,11 @@ class FitRequest:
             value = getattr(self, name)
             if value is not None:
                 require("fit", name, value)
+
+    @property
+    def refit_kind(self) -> Kind:
+        """The kind of the refits."""
+        return self.kind or ("noise" if self.shared else "residuals")
 
     @property
     def taught(self) -> bool:

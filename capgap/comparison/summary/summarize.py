@@ -136,8 +136,8 @@ def summarize(
     if request.refits and fit.status != "not-converged":
         report(f"{request.refits} refits")
         refits = bootstrap(
-            fit, seed=request.seed, n=request.refits, kind=request.kind, shared=request.shared,
-            groups=runs.cell if fit.residual.size == len(runs) else None,
+            fit, seed=request.seed, n=request.refits, kind=request.refit_kind,
+            shared=request.shared, groups=runs.cell if fit.residual.size == len(runs) else None,
         )  # fmt: skip
         report("checking refits")
         cold = refits.cold_check()
@@ -208,7 +208,9 @@ def _beneath(
         raise InputError(f"fit: the supervised law of {runs.source}: {fit.message}")
     refits = None
     if request.refits:
-        refits = bootstrap(fit, seed=request.seed + 1, n=request.refits)
+        refits = bootstrap(
+            fit, seed=request.seed + 1, n=request.refits, kind="residuals", groups=runs.cell
+        )
     return Beneath(fit.law, fit, refits)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.fitting.fit import Fit, fit_distillation, fit_supervised
 from capgap.comparison.fitting.huber import huber
 from capgap.comparison.fitting.own_law import rescaled
 from capgap.comparison.held_out import leave_one_cell_out
+from capgap.comparison.intervals import bootstrap
 from capgap.comparison.tables.run_table import RunTable
 from capgap.errors import InputError
 from capgap.theory.additive_hinge import AdditiveHingeLaw

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.fitting.fit import fit_law, fit_supervised
 from capgap.comparison.fitting.log_law import LogLaw, UserLaw
 from capgap.comparison.fitting.user_law import UserModel
+from capgap.comparison.intervals import bootstrap
 from capgap.errors import InputError
 from capgap.theory.supervised import SupervisedLaw
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from capgap.comparison.bootstrap import bootstrap
 from capgap.comparison.fitting.fit import Fit, fit_distillation, fit_supervised
 from capgap.comparison.held_out import Rollout, rollout
 from capgap.comparison.held_out.rollout import binomial_interval
+from capgap.comparison.intervals import bootstrap
 from capgap.errors import InputError
 from capgap.theory.coefficients import distillation_law, supervised_law
 

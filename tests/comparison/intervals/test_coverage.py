@@ -95,8 +95,8 @@ def test_noise_is_what_it_says(tails) -> None:
 
 
 def script() -> ModuleType:
-    path = ROOT / "simulations" / "interval_coverage.py"
-    spec = importlib.util.spec_from_file_location("interval_coverage", path)
+    path = ROOT / "simulations" / "study_interval_coverage.py"
+    spec = importlib.util.spec_from_file_location("study_interval_coverage", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -41,7 +41,7 @@ def test_parts_are_those_of_the_functions_behind_them() -> None:
     found = summarize(ALONE, FitRequest("plain", seed=3, **QUICK))
     fit = fit_supervised(N, D, ALONE.loss, gamma=1.0)
     assert found.fit.objective == pytest.approx(fit.objective, rel=1e-9)
-    refits = bootstrap(found.fit, seed=3, n=60)
+    refits = bootstrap(found.fit, seed=3, n=60, kind="residuals")
     for name, pair in refits.interval(0.9).items():
         if name not in {p.name for p in found.profiles}:
             assert found.intervals[name] == pair

@@ -1,6 +1,6 @@
 """Coverage of 95% intervals on planted laws: coefficients, the law's value, new runs.
 
-On demand: `python simulations/interval_coverage.py --work FOLDER`. It takes an hour or two on
+On demand: `python simulations/study_interval_coverage.py --work FOLDER`. It takes an hour or two on
 one core, in blocks of replications that are kept in FOLDER as they finish, so that it can be
 stopped and started again. `--replications` may grow from one call to the next.
 """
@@ -80,7 +80,7 @@ class Case:
     @property
     def by_default(self) -> bool:
         """Whether these are the intervals that a user gets who asks for no others."""
-        return self.kind == "noise" and self.noise.tails == "normal"
+        return self.kind == "residuals" and self.noise.tails in ("normal", "heavy")
 
     @property
     def refits(self) -> int:
@@ -350,7 +350,7 @@ def save(work: Path, out: Path) -> dict[str, float]:
             headline[f"share of intervals, {kind}: {verdict}"] = share
     record = {
         "figure": NAME,
-        "source": "simulations/interval_coverage.py",
+        "source": "simulations/study_interval_coverage.py",
         "units": "width: log of upper over lower limit; E, c0, p, q: their difference",
         "seed": "one per replication, from 0; the same draws of noise for every kind and delta",
         "level": LEVEL,
