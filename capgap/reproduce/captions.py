@@ -13,6 +13,15 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "kernel_regression_capacity_gap": "The same effect where everything can be solved: kernel"
         " regression with bounded norms. The teacher's error falls for ever; the student's rises"
         " once the teacher uses more directions than the student has.",
+        "kernel_flat_floor": "The gap opens later than at m = n: teachers somewhat larger do no harm."
+        " The proof's exchanged cases rise where the floor is and are flat where the gap is.",
+        "kernel_w_shape": "Where functions weigh differently and both norms are limited, the floor is"
+        " a bump: curves can have two valleys, and the best teacher need not be as large as the"
+        " student.",
+        "kernel_rotated_subspaces": "Students whose functions are not the teacher's first ones learn"
+        " most from larger teachers, and some beat their teachers.",
+        "kernel_weak_to_strong": "A student beats its teacher exactly if what it drops is more wrong"
+        " than right; students nested in their teachers never do.",
         "isoflop_students": "One teacher, one budget for the student: small students lack capacity,"
         " large ones lack tokens.",
         "isoflop_teachers": "One budget for the teacher: the best student does not always have the"

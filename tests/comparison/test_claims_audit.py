@@ -23,7 +23,7 @@ from capgap.compute import ModelFamily
 from capgap.errors import InputError
 from capgap.prediction.allocation import allocate
 from capgap.theory.coefficients import law_set
-from capgap.theory.kernel_population import kernel_population
+from capgap.theory.kernel import kernel_population
 
 LAWS = law_set()
 SECTION_8 = {  # item of the list of corrections -> the row that records it

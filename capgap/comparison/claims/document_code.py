@@ -10,7 +10,7 @@ import numpy as np
 
 from capgap.comparison.claims.claim import Claim, judge
 from capgap.theory.domain import FloatArray
-from capgap.theory.kernel_population import kernel_population
+from capgap.theory.kernel import kernel_population
 
 __all__ = [
     "document_code_claims", "document_ece", "document_student_error", "document_top_k",

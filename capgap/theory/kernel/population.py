@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from capgap.errors import InputError
-from capgap.theory.domain import FloatArray, require
+from capgap.theory.domain import FloatArray
+from capgap.theory.kernel.capacity import KernelCapacity
+from capgap.theory.kernel.minimizers import coefficients, dimension, norm_limit
 
 __all__ = ["KernelPopulation", "kernel_population"]
 
@@ -23,6 +24,9 @@ class KernelPopulation:
         Student dimension.
     teacher_squared_error, student_squared_error : array, shape (M,)
         Squared distance to the target, in the target's unit squared.
+    C, Q : array, shape (M,)
+        The paper's factors: the teacher is C times the target's first m coefficients, the
+        student Q times the teacher's first n.
     first_best, last_best : int
         The student's error is least exactly for first_best <= m <= last_best.
     """
@@ -31,6 +35,8 @@ class KernelPopulation:
     n: int
     teacher_squared_error: FloatArray
     student_squared_error: FloatArray
+    C: FloatArray
+    Q: FloatArray
     first_best: int
     last_best: int
 
@@ -58,11 +64,9 @@ def kernel_population(
     .. math:: E_T(m) = (S_M - S_m) + (1 - C_m)^2 S_m, \quad C_m = \min(1, T/A_m)
     .. math:: E_S(m) = (S_M - S_k) + (1 - s_m)^2 S_k, \quad s_m = \min(1, T/A_m, D/A_k)
 
-    The student's error is least for all m with
-    :math:`A_n \le A_m \le \max(A_n, T, T A_n / D)` (for every m if A_n = 0); m = n is always
-    among them. Beyond the last one it rises with every nonzero coefficient: the capacity gap.
-    The sums run over all m in O(M); the tails are summed from the end, so small errors
-    keep their digits.
+    and :math:`Q_m = \min(1, D/(C_m A_k)) = s_m/C_m`. What follows from it (the best teachers,
+    where the gap opens and how high it is) is stated at `CapacityGap`. The sums run over all
+    m in O(M); the tails are summed from the end, so small errors keep their digits.
 
     Parameters
     ----------
@@ -70,10 +74,8 @@ def kernel_population(
         Target coefficients, finite.
     n : int
         Student dimension, 1 <= n <= M.
-    T : float
-        Norm limit of the teacher, > 0.
-    D : float
-        Norm limit of the student, > 0; infinity removes it.
+    T, D : float
+        Norm limits of teacher and student, > 0; infinity removes a limit.
 
     Returns
     -------
@@ -86,10 +88,9 @@ def kernel_population(
 
     Notes
     -----
-    Setting: Busbridge et al., arXiv 2502.08606, appendix C.1. The formulas are the paper's
-    e_teacher and e_student, squared. Its proof, not its formulas, has two slips: Case 2
-    exchanges the two cases of Q, and Eq. 26 is wrong; the floor is flat from m = n up to
-    S_m = (T/D)^2 S_n, which the proof does not see.
+    Setting: Busbridge et al., arXiv 2502.08606, appendix C.1, which has D <= T < ||f*||; here
+    T and D are free. The formulas are the paper's e_teacher and e_student, squared. Its proof,
+    not its formulas, slips: see `exchanged_cases`.
 
     Examples
     --------
@@ -105,51 +106,20 @@ def kernel_population(
     >>> errors.first_best, errors.last_best
     (1, 2)
     """
-    coefficients = _coefficients(alpha)
-    M = coefficients.size
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= M:
-        raise InputError(f"kernel_population: n = {n!r} must be an integer in 1 .. {M}")
-    require("kernel_population", "T", T)
-    if not D > 0:
-        raise InputError(f"kernel_population: D = {D:g} must be > 0 (infinity removes the limit)")
-    square = coefficients**2
-    inside = np.cumsum(square)
-    beyond = np.append(np.cumsum(square[::-1])[::-1][1:], 0.0)
-    norm = np.sqrt(inside)
-    k = np.minimum(np.arange(M), n - 1)  # index of the last function that the student keeps
-    teacher_scale = _shrink(T, norm)
-    student_scale = np.minimum(teacher_scale, _shrink(D, norm[k]))
-    first, last = _best_dimensions(norm, int(n), T, D)
+    for name, limit in (("T", T), ("D", D)):
+        norm_limit("kernel_population", name, limit)
+    model = KernelCapacity(coefficients("kernel_population", alpha), T, D)
+    n = dimension("kernel_population", "n", n, model.size)
+    m = np.arange(1, model.size + 1)
+    C = model.teacher_factor(m)
+    gap = model.gap(n)
     return KernelPopulation(
-        m=np.arange(1, M + 1),
-        n=int(n),
-        teacher_squared_error=beyond + (1 - teacher_scale) ** 2 * inside,
-        student_squared_error=beyond[k] + (1 - student_scale) ** 2 * inside[k],
-        first_best=first,
-        last_best=last,
+        m=m,
+        n=n,
+        teacher_squared_error=model.teacher_squared_error(m),
+        student_squared_error=model.student_squared_error(m, n),
+        C=C,
+        Q=model.student_factor(m, n) / C,
+        first_best=gap.first_best,
+        last_best=gap.last_best,
     )
-
-
-def _coefficients(alpha: npt.ArrayLike) -> FloatArray:
-    array = np.asarray(alpha, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0:
-        raise InputError(f"kernel_population: alpha has shape {array.shape}, must be (M,), M >= 1")
-    if not np.all(np.isfinite(array)):
-        bad = array[~np.isfinite(array)][0]
-        raise InputError(f"kernel_population: alpha has the entry {bad}, must be finite")
-    return array
-
-
-def _shrink(limit: float, norm: FloatArray) -> FloatArray:
-    """min(1, limit/norm), with 1 for a zero function."""
-    return np.where(norm > limit, limit / np.where(norm > limit, norm, 1.0), 1.0)
-
-
-def _best_dimensions(norm: FloatArray, n: int, T: float, D: float) -> tuple[int, int]:
-    own = norm[n - 1]
-    if own == 0:
-        return 1, norm.size
-    highest = max(own, T, T * own / D)
-    first = int(np.searchsorted(norm, own, side="left")) + 1
-    last = int(np.searchsorted(norm, highest, side="right"))
-    return first, last
