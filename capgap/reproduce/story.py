@@ -24,6 +24,7 @@ from capgap.reproduce.findings import (
 )
 from capgap.reproduce.fitter import fitter_sections
 from capgap.reproduce.job import Reproduction
+from capgap.reproduce.solvable import solvable_sections
 
 __all__ = ["write_report"]
 
@@ -41,6 +42,7 @@ def write_report(result: Reproduction) -> Path:
             _distillation_section(result),
             _supervised_section(result),
             _theory_section(result),
+            *solvable_sections(result),
             *_audit_sections(result),
             *fitter_sections(result),
             _doubts_section(result),
