@@ -151,7 +151,7 @@ def test_commands_work_in_the_order_given(
 
 def test_pictures_are_there() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     assert all((ROOT / path).is_file() for path in pictures)
 
 
