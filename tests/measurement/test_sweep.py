@@ -164,8 +164,13 @@ def test_workers_end_with_a_killed_sweep(sweep: Path, tmp_path: Path) -> None:
 
 def test_interrupted_sweep_says_so_in_one_line(sweep: Path, tmp_path: Path) -> None:
     """Ctrl-C reaches the sweep and its workers at once, as a terminal sends it."""
+    # A shell that started the tests in the background has them ignore Ctrl-C; a terminal not.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " from capgap.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
     command = [
-        sys.executable, "-m", "capgap", "sweep", str(sweep), "--runs", str(tmp_path / "runs"),
+        sys.executable, "-c", code, "sweep", str(sweep), "--runs", str(tmp_path / "runs"),
         "--processes", "2",
     ]  # fmt: skip
     process = subprocess.Popen(
