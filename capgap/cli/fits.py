@@ -19,6 +19,7 @@ from capgap.cli.fit_options import (
     parse_terms,
 )
 from capgap.cli.fit_pictures import draw_comparison, draw_fit, draw_rollout
+from capgap.cli.fit_records import comparison_record, rollout_record
 from capgap.cli.fit_tables import (
     print_chain,
     print_comparison,
@@ -31,14 +32,12 @@ from capgap.cli.progress import bars
 from capgap.comparison.fitting.search import Fit
 from capgap.comparison.fitting.tables import LAWS, TAUGHT_LAWS
 from capgap.comparison.held_out import (
-    Comparison,
     compare_laws,
     compare_rollouts,
     forward_chain,
     rollout,
 )
 from capgap.comparison.held_out.cutoff import cutoff_mask
-from capgap.comparison.held_out.rollout import Rollout
 from capgap.comparison.summary.prediction import foretell
 from capgap.comparison.summary.record import fit_record, save_fit
 from capgap.comparison.summary.request import FitRequest
@@ -207,7 +206,9 @@ def run_rollout(options: argparse.Namespace) -> None:
     if options.figures is not None:
         draw_rollout(rolled, chain, options.law, options.cutoff, source, options.figures)
     if options.json:
-        print(json.dumps(_rollout_record(options, rolled, chain), allow_nan=False))
+        print(
+            json.dumps(rollout_record(options.law, options.cutoff, rolled, chain), allow_nan=False)
+        )
         return
     assert source.runs.row is not None
     skipped = rolled.fit.residual.size - len(source.runs)
@@ -246,7 +247,7 @@ def run_comparison(options: argparse.Namespace) -> None:
     if options.figures is not None:
         draw_comparison(found, source, options.figures)
     if options.json:
-        print(json.dumps(_comparison_record(found, how), allow_nan=False))
+        print(json.dumps(comparison_record(found, how), allow_nan=False))
         return
     print_comparison(found, how)
 
@@ -314,71 +315,3 @@ def _groups(text: str, source: Source) -> str:
     if source.runs.taught and text in ("N", "D"):
         return f"{text}_S"
     return text
-
-
-def _rollout_record(options: argparse.Namespace, rolled: Rollout, chain: Any) -> dict[str, Any]:
-    record = {
-        "law": options.law,
-        "cutoff": options.cutoff,
-        "n_fitted": int(np.count_nonzero(rolled.fit.problem.weights)),
-        "n_foretold": int(rolled.run.size),
-        "status": rolled.fit.status,
-        "coefficients": dict(rolled.fit.coefficients),
-        "median": rolled.median,
-        "maximum": rolled.maximum,
-        "bias": rolled.bias,
-        "level": rolled.level,
-        "coverage": _number(rolled.coverage),
-        "coverage_interval": [_number(v) for v in rolled.coverage_interval()],
-        "runs": [{k: _number(v) for k, v in row.items()} for row in rolled.rows()],
-    }
-    if chain is not None:
-        record["forward"] = {
-            "median": chain.median,
-            "ahead": [
-                {name: _number(getattr(row, name)) for name in
-                 ("low", "high", "predictions", "median", "maximum", "bias", "coverage")}
-                for row in chain.ahead()
-            ],
-        }  # fmt: skip
-    return record
-
-
-def _comparison_record(found: Comparison, how: str) -> dict[str, Any]:
-    return {
-        "how": how,
-        "level": found.level,
-        "groups": int(found.group.max()) + 1,
-        "laws": [
-            {
-                "name": law.name,
-                "coefficients": law.coefficients,
-                "root_mean_square": law.root_mean_square,
-                "median_absolute": law.median_absolute,
-                "coverage": _number(law.coverage),
-                "status": list(law.status),
-            }
-            for law in found.laws
-        ],
-        "pairs": [
-            {
-                "one": pair.one,
-                "other": pair.other,
-                "measure": pair.measure,
-                "verdict": pair.verdict,
-                **{
-                    name: {
-                        "difference": value.mean,
-                        "interval": [_number(value.low), _number(value.high)],
-                    }
-                    for name, value in (("absolute", pair.absolute), ("squared", pair.squared))
-                },
-            }
-            for pair in found.pairs
-        ],
-        "best": list(found.best),
-    }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

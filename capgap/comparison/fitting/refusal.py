@@ -6,14 +6,15 @@ from capgap.errors import InputError
 
 __all__ = ["Refusal", "RefusalCode"]
 
-RefusalCode = Literal["single-value", "too-few-runs"]
+RefusalCode = Literal["single-value", "few-values", "too-few-runs", "collinear-design"]
 
 
 class Refusal(InputError):
     """No fit is made; `code` says why.
 
-    `single-value`: an input is the same in every run. `too-few-runs`: fewer runs with a
-    weight than coefficients.
+    `single-value`: an input is the same in every run. `few-values`: it has too few values.
+    `too-few-runs`: fewer runs with a weight than coefficients. `collinear-design`: D rises with
+    N along one curve.
 
     >>> Refusal("single-value", "fit: D = 1e9 in every run, must vary").code
     'single-value'

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from capgap.comparison.diagnosis.finding import Finding
 from capgap.comparison.diagnosis.influence import Influence, influence
 from capgap.comparison.diagnosis.noise_profile import NoiseProfile, noise_profile
 from capgap.comparison.diagnosis.repeats import SeedNoise, seed_noise_of
-from capgap.comparison.fitting.refusal import Refusal
+from capgap.comparison.fitting.refusal import Refusal, RefusalCode
 from capgap.comparison.fitting.search import Fit, solve
 from capgap.comparison.fitting.tables import fit_table
 from capgap.comparison.intervals import Bootstrap, Profile, bootstrap, profile_likelihood
@@ -115,7 +116,7 @@ def summarize(
     design = examine_design(runs, request.law)
     for finding in design:
         if finding.severity == "refuse":
-            raise Refusal(finding.code, f"fit: {finding.message}")  # type: ignore[arg-type]
+            raise Refusal(cast(RefusalCode, finding.code), f"fit: {finding.message}")
     beneath = None
     if request.taught and request.own == "fixed":
         report("fitting the supervised law")
