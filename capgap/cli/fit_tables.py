@@ -98,6 +98,8 @@ def _print_residuals(summary: FitSummary) -> None:
                   f" ({seeds.degrees_of_freedom} degrees of freedom)")  # fmt: skip
     elif summary.request.seed_noise is not None:
         beside = f"seeds are said to differ by {100 * summary.request.seed_noise:.2g}%"
+    elif summary.request.use_standard_errors:
+        beside = "weighed by their standard errors, which the law is tested against"
     else:
         beside = "no repeated runs, so nothing to test a lack of fit against"
     print(f"residuals: {100 * noise:.3g}% root mean square of log loss; {beside}")

@@ -102,6 +102,8 @@ class RunRecord:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunRecord":
         """Inverse of `to_dict`; refuses a record whose id is not its configuration's."""
+        if not isinstance(values, dict):
+            raise InputError(f"record: is a JSON {type(values).__name__}, must be an object")
         values = dict(values)
         if values.pop("format", None) != FORMAT:
             raise InputError(f"record: format is not {FORMAT}")
@@ -117,7 +119,7 @@ class RunRecord:
                     "machine": Machine(**values["machine"]),
                 }
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"record: not a complete record ({error})") from None
         if record.id != stated:
             raise InputError(f"record: id {stated} does not belong to its configuration")

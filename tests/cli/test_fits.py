@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from cli.calls import answer, call
 
-from capgap.cli.main import build_parser, main
+from capgap.cli.main import build_parser
 from capgap.comparison.fitting.fit import fit_supervised
 from capgap.comparison.tables.read import read_runs
 from capgap.theory.hinge import HingeLaw
@@ -44,26 +44,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("runs") / "taught.csv", N_S=N_S, D_S=D_S, L_T=L_T,
                  L_S=HINGE.loss(N_S, D_S, L_T) * noise(N_S.size, 1))  # fmt: skip
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    try:
-        status = main([str(a) for a in arguments])
-    except SystemExit as leave:
-        status = int(leave.code or 0)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
-def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    status, out, err = call(capsys, *arguments, "--json")
-    assert (status, err) == (0, "")
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is not JSON")
-
-    found: dict[str, Any] = json.loads(out, parse_constant=refuse)
-    return found
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -237,6 +217,17 @@ def test_bad_files_are_one_line(
     assert (status, out) == (2, "")
     assert "bad.csv" in err
     assert err.count("\n") == 1
+
+
+def test_standard_errors_are_what_the_law_is_tested_against(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Gadre's standard errors are those of the evaluation text; runs scatter by far more."""
+    status, out, _ = call(capsys, "fit", "gadre-c4", "--law", "plain", "--standard-errors",
+                          "--bootstrap", "0")  # fmt: skip
+    assert status == 0
+    assert "status: lack-of-fit" in out
+    assert "nothing to test a lack of fit against" not in out
 
 
 def test_one_token_count_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

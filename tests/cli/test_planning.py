@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cli.calls import answer, call
 
-from capgap.cli.main import build_parser, main
+from capgap.cli.main import build_parser
 from capgap.cli.options import real_number
 from capgap.prediction.thresholds import thresholds
 from capgap.theory.coefficients import law_set
@@ -19,27 +19,6 @@ LAWS = law_set("reconstructed")
 TEACHERS = "name,parameters,tokens,loss\nsmall,198M,3.96B,\nmid,1.82B,36.4B,\napi,70B,,1.95\n"
 PREDICT = ["predict", "--student", "1e9", "--tokens", "2e10"]
 PLAN = ["plan", "--student", "1B", "--budget", "1e22", "--draws", "10"]
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    try:
-        status = main([str(a) for a in arguments])
-    except SystemExit as leave:
-        status = int(leave.code or 0)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
-def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """The one JSON object that a command prints; it must not contain NaN or Infinity."""
-    status, out, err = call(capsys, *arguments, "--json")
-    assert (status, err) == (0, "")
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is not JSON")
-
-    found: dict[str, Any] = json.loads(out, parse_constant=refuse)
-    return found
 
 
 @pytest.mark.parametrize("command", ["predict", "plan", "thresholds", "coefficients"])

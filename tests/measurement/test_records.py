@@ -92,6 +92,14 @@ def test_damaged_records_are_named_and_refused(tmp_path: Path, change) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["[1]", "3", '"text"', "null", "{}"])
+def test_json_that_is_no_record_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stray.json").write_text(text)
+    with pytest.raises(InputError, match=r"stray\.json") as caught:
+        list(RunStore(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
 def test_truncated_record_is_refused(tmp_path: Path) -> None:
     store, record = RunStore(tmp_path), make()
     store.write(record)

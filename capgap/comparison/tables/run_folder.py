@@ -36,12 +36,7 @@ def read_folder(folder: Path, filters: Sequence[Filter] = ()) -> RunTables:
     InputError
         No record, a damaged record, records of several texts, or none that the filters keep.
     """
-    try:
-        records = list(RunStore(folder))
-    except InputError:
-        raise
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"holds a .json file that is no run record ({error})") from None
+    records = list(RunStore(folder))
     if not records:
         raise InputError("holds no run records (<id>.json), must hold some")
     failed = sum(record.status != "ok" or record.loss is None for record in records)
