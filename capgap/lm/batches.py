@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,11 @@ class Batches:
     One pass cuts the stream at a random offset into windows of `sequence_length` + 1
     tokens that overlap by one, and visits them in random order; every pass draws a new
     offset and order from (seed, pass). Windows run over the ends of documents: the
-    separator tells the model.
+    separator tells the model. The order of windows does not depend on the batch size.
 
     Parameters
     ----------
-    stream : NDArray of uint8, shape (tokens,)
+    stream : NDArray of integers, shape (tokens,)
         Tokens of one half of the corpus.
     batch_size, sequence_length : int
         Sequences per batch, tokens per sequence.
@@ -30,7 +31,7 @@ class Batches:
         Seeds offsets and orders.
     """
 
-    stream: NDArray[np.uint8]
+    stream: NDArray[np.integer[Any]]
     batch_size: int
     sequence_length: int
     seed: int
@@ -55,11 +56,14 @@ class Batches:
     def batch(self, step: int) -> NDArray[np.int64]:
         """Tokens of a step, shape (batch_size, sequence_length + 1); inputs and targets are
         its first and last `sequence_length` columns."""
-        first = step * self.batch_size
-        rows = [self._window(first + i) for i in range(self.batch_size)]
-        return np.stack(rows).astype(np.int64)
+        return self.rows(step * self.batch_size, self.batch_size)
 
-    def _window(self, index: int) -> NDArray[np.uint8]:
+    def rows(self, first: int, count: int) -> NDArray[np.int64]:
+        """Windows number `first` to `first` + `count` - 1 of the order in which they are
+        visited, shape (count, sequence_length + 1)."""
+        return np.stack([self._window(first + i) for i in range(count)]).astype(np.int64)
+
+    def _window(self, index: int) -> NDArray[np.integer[Any]]:
         number, position = divmod(index, self.windows)
         offset, order = _pass_order(self.seed, number, self.windows, self.sequence_length)
         start = offset + int(order[position]) * self.sequence_length

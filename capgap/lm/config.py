@@ -1,4 +1,4 @@
-"""One dial, depth; the rest of a model is derived from it. A run is a frozen configuration.
+"""A run is a frozen configuration: everything that decides its outcome on one machine.
 
 Free of torch, so that records of runs can be read and fitted without it.
 """
@@ -10,99 +10,18 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
-from capgap.compute import ffn_width, flops_per_token, non_embedding_parameters
 from capgap.errors import InputError
+from capgap.lm.adaptive import AdaptiveCompute
+from capgap.lm.checks import require_integer, require_member, require_number
+from capgap.lm.external import ExternalModel
+from capgap.lm.objective import DIVERGENCES, Objective, TemperatureSchedule, WeightSchedule
+from capgap.lm.shape import ModelShape
+from capgap.lm.teacher_outputs import TeacherOutputs
 
-__all__ = ["HALVES", "PRECISIONS", "ModelShape", "RunConfig"]
+__all__ = ["HALVES", "PRECISIONS", "ModelShape", "RunConfig", "Teacher", "TeacherShare"]
 
 HALVES = ("teacher", "student")
 PRECISIONS = ("float32", "bfloat16")
-
-# The largest model that this code will even describe: a guard against a slip of the
-# keyboard (depth 4000), far above anything one device trains.
-MAX_PARAMETERS = 100e9
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelShape:
-    """A decoder-only transformer, derived from its depth in four steps.
-
-    1. width: d_model = aspect_ratio * depth (arXiv 2502.08606, appendix H: 128 in the
-       paper; 16 suits models of 10^4 to 10^6 parameters);
-    2. head width: d_head = aspect_ratio, so that n_heads = depth (multi-head attention,
-       appendix I). It does not change with size, so muP needs no correction of the
-       attention scale;
-    3. feed-forward width: d_ff = 8/3 d_model rounded up to a multiple of d_head
-       (`capgap.compute.ffn_width`; reproduces Table 13);
-    4. N and FLOPs: `capgap.compute`.
-
-    Parameters
-    ----------
-    depth : int
-        Number of layers, at least 1.
-    aspect_ratio : int
-        d_model / depth; even, because rotary embeddings turn pairs of coordinates.
-    vocab_size : int
-        Size of the vocabulary; 256 for bytes.
-    sequence_length : int
-        Context in tokens.
-
-    Examples
-    --------
-    >>> shape = ModelShape(depth=4)
-    >>> shape.d_model, shape.n_heads, shape.d_ff, shape.N
-    (64, 4, 176, 201408)
-    """
-
-    depth: int
-    aspect_ratio: int = 16
-    vocab_size: int = 256
-    sequence_length: int = 256
-
-    def __post_init__(self) -> None:
-        for name in ("depth", "aspect_ratio", "vocab_size", "sequence_length"):
-            _require_integer("model", name, getattr(self, name), 1)
-        if self.aspect_ratio % 2:
-            raise InputError(
-                f"model: aspect_ratio = {self.aspect_ratio} must be even (rotary embedding)"
-            )
-        if self.N > MAX_PARAMETERS:
-            raise InputError(
-                f"model: depth {self.depth} at aspect ratio {self.aspect_ratio} has {self.N:.3g}"
-                f" parameters, more than the {MAX_PARAMETERS:.0e} this program accepts"
-            )
-
-    @property
-    def d_model(self) -> int:
-        """Width of the residual stream."""
-        return self.aspect_ratio * self.depth
-
-    @property
-    def d_head(self) -> int:
-        """Width of one attention head."""
-        return self.aspect_ratio
-
-    @property
-    def n_heads(self) -> int:
-        """Number of attention heads."""
-        return self.depth
-
-    @property
-    def d_ff(self) -> int:
-        """Hidden width of the gated feed-forward layer."""
-        return ffn_width(self.d_model, self.d_head)
-
-    @property
-    def N(self) -> int:
-        """Non-embedding parameters."""
-        return non_embedding_parameters(self.depth, self.d_model, self.d_head, self.d_ff)
-
-    @property
-    def forward_flops(self) -> float:
-        """Forward FLOPs per token."""
-        return flops_per_token(
-            self.N, self.depth, self.d_model, self.sequence_length, self.vocab_size
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +29,8 @@ class RunConfig:
     """Everything that decides the outcome of one training run on one machine.
 
     Device and number of threads are arguments of the training function: they change
-    rounding, not the experiment, and are kept in the record.
+    rounding, not the experiment, and are kept in the record. So are the sizes of parts of a
+    batch, the number of processes and compilation.
 
     Parameters
     ----------
@@ -130,7 +50,7 @@ class RunConfig:
         Peak rate at `base_width`; the same for all sizes (muP).
     base_width : int
         Width at which the rates of matrices equal the peak rate; see
-        `capgap.lm.training.parameter_groups`.
+        `capgap.lm.mup.parameter_groups`.
     warmup_fraction, final_fraction : float
         Share of the steps with rising rate; final rate over peak rate (cosine).
     weight_decay : float
@@ -139,14 +59,37 @@ class RunConfig:
         Largest gradient norm.
     z_weight : float
         lambda_Z, the weight of the z-loss.
-    teacher : RunConfig or None
-        The teacher's own configuration; None for supervised training.
+    teacher : RunConfig, ExternalModel or None
+        The teacher's own configuration, or a model from elsewhere; None for supervised
+        training.
     distillation_weight : float
         lambda in (1 - lambda) NTP + lambda KD; must be 0 without a teacher.
     temperature : float
         tau of the distillation loss.
     precision : str
         "float32", or "bfloat16" for autocast of matrix products.
+    data_seed : int or None
+        Seeds the data order alone, so that students of different seeds can share the outputs
+        of one teacher; None: `seed` does it.
+    divergence : str
+        What KD measures, one of `capgap.lm.objective.DIVERGENCES`.
+    jsd_beta : float
+        Weight of the teacher in the mixture of the generalized JSD.
+    temperature_schedule : TemperatureSchedule or None
+        tau as a function of the share of steps done, in place of `temperature`.
+    weight_schedule : WeightSchedule or None
+        lambda likewise, in place of `distillation_weight`, which is then its largest value.
+    further_teachers : tuple of TeacherShare
+        More teachers with their weights; the first one, `teacher`, has the rest of 1.
+    teacher_outputs : TeacherOutputs or None
+        Form in which the teacher's outputs were kept on disk; None: the teacher runs along.
+    adaptive : AdaptiveCompute or None
+        A run that stops by itself; `tokens` is then the most it may use.
+
+    Notes
+    -----
+    Settings from `data_seed` on enter the id of a run only where they differ from their
+    defaults: runs made before they existed keep their ids.
     """
 
     depth: int
@@ -165,17 +108,27 @@ class RunConfig:
     weight_decay: float = 1e-4
     clip: float = 1.0
     z_weight: float = 1e-4
-    teacher: "RunConfig | None" = None
+    teacher: "RunConfig | ExternalModel | None" = None
     distillation_weight: float = 0.0
     temperature: float = 1.0
     precision: str = "float32"
+    data_seed: int | None = None
+    divergence: str = "forward-kl"
+    jsd_beta: float = 0.5
+    temperature_schedule: TemperatureSchedule | None = None
+    weight_schedule: WeightSchedule | None = None
+    further_teachers: "tuple[TeacherShare, ...]" = ()
+    teacher_outputs: TeacherOutputs | None = None
+    adaptive: AdaptiveCompute | None = None
 
     def __post_init__(self) -> None:
         _ = self.shape  # checks the model
-        _require_integer("run", "batch_size", self.batch_size, 1)
-        _require_integer("run", "base_width", self.base_width, 1)
-        _require_integer("run", "seed", self.seed, 0)
-        _require_integer("run", "tokens", self.tokens, 1)
+        require_integer("run", "batch_size", self.batch_size, 1)
+        require_integer("run", "base_width", self.base_width, 1)
+        require_integer("run", "seed", self.seed, 0)
+        require_integer("run", "tokens", self.tokens, 1)
+        if self.data_seed is not None:
+            require_integer("run", "data_seed", self.data_seed, 0)
         if self.tokens < self.batch_size * self.sequence_length:
             raise InputError(
                 f"run: tokens = {self.tokens} is less than one batch of"
@@ -190,32 +143,79 @@ class RunConfig:
             ("z_weight", 0.0, math.inf),
             ("distillation_weight", 0.0, 1.0),
             ("temperature", 0.0, math.inf),
+            ("jsd_beta", 0.0, 1.0),
         ):
-            _require_number("run", name, getattr(self, name), low, high)
+            require_number("run", name, getattr(self, name), low, high)
         if self.temperature == 0 or self.clip == 0 or self.peak_learning_rate == 0:
             raise InputError("run: temperature, clip and peak_learning_rate must be positive")
-        _require_member("run", "half", self.half, HALVES)
-        _require_member("run", "precision", self.precision, PRECISIONS)
-        self._check_teacher()
-
-    def _check_teacher(self) -> None:
+        require_member("run", "half", self.half, HALVES)
+        require_member("run", "precision", self.precision, PRECISIONS)
+        require_member("run", "divergence", self.divergence, DIVERGENCES)
         if self.teacher is None:
-            if self.distillation_weight != 0.0:
-                raise InputError(
-                    f"run: distillation_weight = {self.distillation_weight} needs a teacher"
-                )
-            return
+            self._check_untaught()
+        else:
+            self._check_weight()
+            self._check_outputs()
+            for teacher, _ in self.teachers:
+                self._check_teacher(teacher)
+
+    def _check_untaught(self) -> None:
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in _TAUGHT_ONLY:
+            if getattr(self, name) != defaults[name]:
+                raise InputError(f"run: {name} = {_shown(getattr(self, name))} needs a teacher")
+
+    def _check_weight(self) -> None:
         if self.distillation_weight == 0.0:
             raise InputError("run: a teacher needs a distillation_weight above 0")
-        for name in ("vocab_size", "corpus"):
-            if getattr(self.teacher, name) != getattr(self, name):
+        if self.weight_schedule is not None:
+            largest = max(self.weight_schedule.start, self.weight_schedule.end)
+            if self.distillation_weight != largest:
                 raise InputError(
-                    f"run: {name} of teacher and student differ"
-                    f" ({getattr(self.teacher, name)} and {getattr(self, name)})"
+                    f"run: distillation_weight = {self.distillation_weight} must be the largest"
+                    f" value of the weight schedule, {largest}"
                 )
-        if self.teacher.sequence_length < self.sequence_length:
+        if self.temperature_schedule is not None and self.temperature != 1.0:
             raise InputError(
-                f"run: the teacher's sequence_length {self.teacher.sequence_length} is shorter"
+                f"run: temperature = {self.temperature} and a temperature schedule exclude"
+                " each other"
+            )
+        total = math.fsum(share.weight for share in self.further_teachers)
+        if total >= 1:
+            raise InputError(
+                f"run: the weights of further teachers sum to {total:g}; the first teacher has"
+                " the rest of 1, so the sum must be below 1"
+            )
+
+    def _check_outputs(self) -> None:
+        outputs = self.teacher_outputs
+        if outputs is None:
+            return
+        partial = outputs.kind in ("top-k", "top-p") and outputs.tail == "bucket"
+        hot = self.temperature != 1.0 or self.temperature_schedule is not None
+        if hot and (partial or outputs.kind == "sampled"):
+            raise InputError(
+                f"run: stored {outputs.label} outputs do not determine the teacher at another"
+                " temperature than 1"
+            )
+        if outputs.kind == "sampled" and self.divergence != "forward-kl":
+            raise InputError(f"run: sampled outputs serve forward-kl only, not {self.divergence}")
+        if self.further_teachers:
+            raise InputError("run: stored outputs are of one teacher; several run along")
+
+    def _check_teacher(self, teacher: "Teacher") -> None:
+        if isinstance(teacher, RunConfig) and teacher.corpus != self.corpus:
+            raise InputError(
+                f"run: corpus of teacher and student differ ({teacher.corpus} and {self.corpus})"
+            )
+        if teacher.vocab_size != self.vocab_size:
+            raise InputError(
+                "run: vocab_size of teacher and student differ"
+                f" ({teacher.vocab_size} and {self.vocab_size})"
+            )
+        if teacher.sequence_length < self.sequence_length:
+            raise InputError(
+                f"run: the teacher's sequence_length {teacher.sequence_length} is shorter"
                 f" than the student's {self.sequence_length}"
             )
 
@@ -230,14 +230,56 @@ class RunConfig:
         )
 
     @property
+    def N(self) -> int:
+        """Non-embedding parameters."""
+        return self.shape.N
+
+    @property
+    def forward_flops(self) -> float:
+        """Forward FLOPs per token."""
+        return self.shape.forward_flops
+
+    @property
+    def teachers(self) -> "tuple[tuple[Teacher, float], ...]":
+        """All teachers with their weights, which sum to 1; empty without."""
+        if self.teacher is None:
+            return ()
+        rest = 1.0 - math.fsum(share.weight for share in self.further_teachers)
+        return (
+            (self.teacher, rest),
+            *((share.teacher, share.weight) for share in self.further_teachers),
+        )
+
+    @property
     def steps(self) -> int:
-        """Optimizer steps."""
+        """Optimizer steps (of an adaptive run: at most)."""
         return self.tokens // (self.batch_size * self.sequence_length)
 
     @property
     def D(self) -> int:
-        """Training tokens seen: steps x batch x sequence."""
+        """Training tokens seen: steps x batch x sequence (of an adaptive run: at most)."""
         return self.steps * self.batch_size * self.sequence_length
+
+    @property
+    def order_seed(self) -> int:
+        """Seed of the data order."""
+        return self.seed if self.data_seed is None else self.data_seed
+
+    def objective(self, step: int) -> Objective:
+        """What a step minimizes."""
+        done = step / self.steps
+        weight, temperature = self.distillation_weight, self.temperature
+        if self.weight_schedule is not None:
+            weight = self.weight_schedule.at(done)
+        if self.temperature_schedule is not None:
+            temperature = self.temperature_schedule.at(done)
+        return Objective(
+            distillation_weight=weight,
+            temperature=temperature,
+            z_weight=self.z_weight,
+            divergence=self.divergence,
+            jsd_beta=self.jsd_beta,
+        )
 
     @property
     def id(self) -> str:
@@ -246,42 +288,112 @@ class RunConfig:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the teacher is nested."""
-        return dataclasses.asdict(self)
+        """Plain JSON values; teachers are nested, later settings at their defaults left out."""
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in _LATER or value != field.default:
+                values[field.name] = _plain(value)
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Inverse of `to_dict`; unknown keys and wrong types are refused."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise InputError(
-                f"run: unknown setting {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-            )
-        missing = sorted({"depth", "tokens", "corpus"} - set(values))
-        if missing:
-            raise InputError(f"run: missing setting {', '.join(missing)}")
-        values = dict(values)
-        if isinstance(values.get("teacher"), dict):
-            values["teacher"] = cls.from_dict(values["teacher"])
-        for field in dataclasses.fields(cls):
+        """Inverse of `to_dict`; unknown keys and wrong types are refused.
+
+        `teacher_outputs` may be written as `TeacherOutputs.parse` reads it.
+        """
+        built: Self = _build(cls, "run", {**values})
+        return built
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherShare:
+    """A further teacher and its weight in (0, 1)."""
+
+    teacher: "RunConfig | ExternalModel"
+    weight: float
+
+    def __post_init__(self) -> None:
+        require_number("teacher share", "weight", self.weight, 0.0, 1.0)
+        if self.weight in (0.0, 1.0):
+            raise InputError(f"teacher share: weight = {self.weight} must lie inside (0, 1)")
+
+
+Teacher = RunConfig | ExternalModel
+
+# Settings that came after the first runs were recorded.
+_LATER = frozenset(
+    (
+        "data_seed", "divergence", "jsd_beta", "temperature_schedule", "weight_schedule",
+        "further_teachers", "teacher_outputs", "adaptive",
+    )
+)  # fmt: skip
+
+_TAUGHT_ONLY = (
+    "distillation_weight", "temperature_schedule", "weight_schedule", "further_teachers",
+    "teacher_outputs", "divergence", "jsd_beta",
+)  # fmt: skip
+
+_NESTED: dict[str, type] = {
+    "temperature_schedule": TemperatureSchedule,
+    "weight_schedule": WeightSchedule,
+    "teacher_outputs": TeacherOutputs,
+    "adaptive": AdaptiveCompute,
+}
+
+
+def _shown(value: object) -> str:
+    return f"({len(value)} of them)" if isinstance(value, tuple) else repr(value)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON."""
+    if isinstance(value, RunConfig):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(member) for member in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return value
+
+
+def _build(kind: Any, operation: str, values: dict[str, Any]) -> Any:
+    """A record from JSON or TOML, its nested records first."""
+    fields = dataclasses.fields(kind)
+    unknown = sorted(set(values) - {field.name for field in fields})
+    if unknown:
+        known = ", ".join(sorted(field.name for field in fields))
+        raise InputError(f"{operation}: unknown setting {', '.join(unknown)}; known: {known}")
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    missing = sorted(needed - set(values))
+    if missing:
+        raise InputError(f"{operation}: missing setting {', '.join(missing)}")
+    for field in fields:
+        if field.name not in values:
+            continue
+        value = values[field.name]
+        if "float" in str(field.type) and isinstance(value, int) and not isinstance(value, bool):
             # TOML and JSON write 1 for 1.0; the id must not depend on that.
-            if field.type is float and isinstance(values.get(field.name), int):
-                values[field.name] = float(values[field.name])
-        return cls(**values)
+            values[field.name] = float(value)
+        else:
+            values[field.name] = _nested(field.name, value)
+    return kind(**values)
 
 
-def _require_integer(operation: str, name: str, value: object, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise InputError(f"{operation}: {name} = {value!r} must be an integer of at least {low}")
-
-
-def _require_number(operation: str, name: str, value: object, low: float, high: float) -> None:
-    ok = isinstance(value, int | float) and not isinstance(value, bool)
-    if not ok or not (low <= float(value) <= high) or not math.isfinite(float(value)):  # type: ignore[arg-type]
-        raise InputError(f"{operation}: {name} = {value!r} must be a number in [{low}, {high}]")
-
-
-def _require_member(operation: str, name: str, value: object, members: tuple[str, ...]) -> None:
-    if value not in members:
-        raise InputError(f"{operation}: {name} = {value!r} must be one of {', '.join(members)}")
+def _nested(name: str, value: Any) -> Any:
+    """A nested record, where one stands for it."""
+    if name == "teacher_outputs" and isinstance(value, str):
+        return TeacherOutputs.parse(value)
+    if name == "teacher" and isinstance(value, dict):
+        kind = ExternalModel if "sha256" in value else RunConfig
+        return _build(kind, "run" if kind is RunConfig else "external model", {**value})
+    if name == "further_teachers" and isinstance(value, list | tuple):
+        return tuple(
+            _build(TeacherShare, "teacher share", {**v}) if isinstance(v, dict) else v
+            for v in value
+        )
+    if name in _NESTED and isinstance(value, dict):
+        return _build(_NESTED[name], name.replace("_", " "), {**value})
+    if name in _NESTED and value is not None and not isinstance(value, _NESTED[name]):
+        raise InputError(f"run: {name} = {value!r} must be a table of settings")
+    return value
