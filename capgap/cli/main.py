@@ -7,10 +7,22 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import capgap
-from capgap.cli import corpus, fits, planning, reproduce, runs, thresholds
+from capgap.cli import (
+    corpus,
+    export,
+    fits,
+    planning,
+    reproduce,
+    runs,
+    sweeps,
+    thresholds,
+    training,
+)
 from capgap.errors import CapgapError
 
 __all__ = ["main"]
+
+MODULES = (reproduce, planning, thresholds, fits, training, sweeps, runs, export, corpus)
 
 DESCRIPTION = """\
 When does a language model learn better from a teacher, and why can a stronger
@@ -39,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"capgap {capgap.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (reproduce, planning, thresholds, fits, runs, corpus):
+    for module in MODULES:
         module.add_commands(commands)
     return parser
 

@@ -63,6 +63,11 @@ def sweep_progress(
 
         def report(event: "SweepEvent") -> None:
             config = event.config
+            if event.kind == "waiting":
+                if not quiet_lines:
+                    line = f"{config.id}  {describe(config)}: waiting, {event.message}"
+                    display.console.print(line, highlight=False, markup=False)
+                return
             share = event.step / config.steps if event.kind == "step" else 1.0
             done_work[config.id] = share * work.get(config.id, 0.0)
             display.update(whole, completed=sum(done_work.values()))
@@ -87,7 +92,7 @@ def sweep_progress(
 
 def title_of(config: RunConfig) -> str:
     """A run in at most 34 characters."""
-    taught = f" from {short(config.teacher.shape.N)}" if config.teacher else ""
+    taught = f" from {short(config.teacher.N)}" if config.teacher else ""
     return f"  {short(config.shape.N)}, {short(config.D)} tokens{taught}"
 
 
@@ -96,7 +101,7 @@ def describe(config: RunConfig) -> str:
     size = f"{config.shape.N:,} parameters, {short(config.D)} tokens"
     if config.teacher is None:
         return f"{size}, {config.half} half"
-    return f"{size}, taught by {config.teacher.shape.N:,}"
+    return f"{size}, taught by {' and '.join(f'{teacher.N:,}' for teacher, _ in config.teachers)}"
 
 
 def _line(event: "SweepEvent") -> str:
@@ -107,5 +112,5 @@ def _line(event: "SweepEvent") -> str:
 
 
 def _work(config: RunConfig) -> float:
-    teacher = config.teacher.shape.forward_flops if config.teacher else 0.0
-    return run_flops(config.shape.forward_flops, config.D, teacher)
+    teachers = sum(teacher.forward_flops for teacher, _ in config.teachers)
+    return run_flops(config.forward_flops, config.D, teachers)

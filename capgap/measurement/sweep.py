@@ -21,30 +21,29 @@ a grid: a list as a value makes one run per member, several lists their product.
     tokens = 1_000_000
     distillation_weight = 1.0
     teacher = {depth = [3, 4], tokens = 2_000_000, half = "teacher"}
+
+``further_teachers`` is a list by nature: a list of tables ``{teacher = {...}, weight = 0.3}``
+is one value, a list of such lists is a grid. Other tables (``temperature_schedule``, ...) are
+passed as they are.
 """
 
 import importlib.util
 import itertools
-import multiprocessing
-import os
-import signal
-import threading
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from capgap.errors import CapgapError, InputError
 from capgap.lm.config import RunConfig
+from capgap.measurement.engines import make_engine
+from capgap.measurement.engines.interface import Engine, Job, SweepEvent, Workplace
+from capgap.measurement.engines.scheduling import schedule
+from capgap.measurement.engines.shares import OtherShares, Share
 from capgap.measurement.records import RunRecord, RunStore
 
 __all__ = ["SweepEvent", "SweepPlan", "expand", "read_sweep", "run_sweep"]
-
-# A worker that dies without a word (killed, out of memory) is started again this often.
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,9 @@ class SweepPlan:
     text: tuple[str, ...]
     configs: tuple[RunConfig, ...]
 
-
-@dataclass(frozen=True)
-class SweepEvent:
-    """What a worker reports: "step" while training, "done" or "lost" at the end."""
-
-    kind: str
-    config: RunConfig
-    step: int = 0
-    loss: float = float("nan")
-    tokens_per_second: float = 0.0
-    record: RunRecord | None = None
-    message: str = ""
+    def part(self, share: tuple[int, int] | None) -> tuple[RunConfig, ...]:
+        """The runs that share i of n makes: those at positions i, i + n, i + 2n, ..."""
+        return self.configs if share is None else Share(*share).of(self.configs)
 
 
 def read_sweep(path: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -109,207 +99,175 @@ def expand(contents: dict[str, Any], corpus: str) -> tuple[RunConfig, ...]:
 
 
 def _ancestors(config: RunConfig) -> tuple[RunConfig, ...]:
-    if config.teacher is None:
-        return ()
-    return (*_ancestors(config.teacher), config.teacher)
+    """Teachers, each after its own teachers; models from elsewhere are nobody's task."""
+    runs = [teacher for teacher, _ in config.teachers if isinstance(teacher, RunConfig)]
+    return tuple(member for run in runs for member in (*_ancestors(run), run))
+
+
+# Settings of students: as defaults they do not pass to teachers.
+_STUDENT_ONLY = frozenset(
+    (
+        "teacher", "further_teachers", "teacher_outputs", "distillation_weight",
+        "weight_schedule", "temperature", "temperature_schedule", "divergence", "jsd_beta", "half",
+    )
+)  # fmt: skip
 
 
 def _product(grid: dict[str, Any], defaults: dict[str, Any], corpus: str) -> list[dict[str, Any]]:
     """One dictionary per member of the product of all lists in a grid."""
-    choices: list[list[Any]] = []
-    for key, value in grid.items():
-        members = value if isinstance(value, list) else [value]
-        if not members:
-            raise InputError(f"sweep: {key} is an empty list")
-        if key == "teacher":
-            # Defaults of students (their half, their weight) do not pass to teachers.
-            inherited = {k: v for k, v in defaults.items() if k not in _STUDENT_ONLY}
-            members = [
-                table
-                for member in members
-                for table in _product({"corpus": corpus, **inherited, **member}, defaults, corpus)
-            ]
-        choices.append(members)
+    inherited = {k: v for k, v in defaults.items() if k not in _STUDENT_ONLY}
+    inherited = {"corpus": corpus, **inherited}
+    choices = [_choices(key, value, inherited, defaults, corpus) for key, value in grid.items()]
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*choices)]
 
 
-_STUDENT_ONLY = ("teacher", "distillation_weight", "temperature", "half")
+def _choices(
+    key: str, value: Any, inherited: dict[str, Any], defaults: dict[str, Any], corpus: str
+) -> list[Any]:
+    """The members of one setting of a grid."""
+    if key == "further_teachers" and not _is_grid_of_groups(value):
+        value = [value]  # a list of tables is one group of teachers
+    members = value if isinstance(value, list) else [value]
+    if not members:
+        raise InputError(f"sweep: {key} is an empty list")
+
+    def teachers(table: Any) -> list[Any]:
+        if not isinstance(table, dict) or "sha256" in table:  # a model from elsewhere
+            return [table]
+        return _product({**inherited, **table}, defaults, corpus)
+
+    if key == "teacher":
+        return [taught for member in members for taught in teachers(member)]
+    if key == "further_teachers":
+        return [group for member in members for group in _groups(member, teachers)]
+    return members
+
+
+def _is_grid_of_groups(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, list) for v in value)
+
+
+def _groups(group: Any, teachers: Callable[[Any], list[Any]]) -> list[Any]:
+    """All groups of further teachers that a group of grids stands for."""
+    if not isinstance(group, list) or not all(isinstance(entry, dict) for entry in group):
+        raise InputError(
+            "sweep: further_teachers must be a list of tables {teacher = {...}, weight = ...}"
+        )
+    entries = [
+        [{**entry, "teacher": teacher} for teacher in teachers(entry["teacher"])]
+        if "teacher" in entry
+        else [entry]
+        for entry in group
+    ]
+    return [list(members) for members in itertools.product(*entries)]
 
 
 def run_sweep(
     plan: SweepPlan,
     store: RunStore,
     *,
-    processes: int,
+    engine: str | Engine = "local",
+    processes: int | None = None,
     device: str = "cpu",
+    threads: int = 1,
     teachers: Sequence[RunStore] = (),
+    share: tuple[int, int] | None = None,
+    together: int = 1,
     report: Callable[[SweepEvent], None] = lambda event: None,
 ) -> tuple[RunRecord, ...]:
-    """Make the runs that the store does not have; return all records of the plan.
+    """Make the runs that the store does not have; return the records of the plan.
 
-    One process per run, `processes` at a time, one thread each: a run that dies takes
-    nothing with it, and when this process dies its workers end too. Nothing is written
-    but finished runs, so that a sweep can be killed at any moment and started again.
+    One worker per job: one that dies takes nothing with it. Finished runs and checkpoints
+    are all that is written, so that a sweep can be killed at any moment and started again, on
+    the same engine or another.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+        The runs.
+    store : RunStore
+        Where they are kept.
+    engine : str or Engine
+        "local", "ray", or an engine with options of its own
+        (`capgap.measurement.engines.make_engine`).
+    processes : int or None
+        Runs at a time, at most; None: as many as the engine has room for (local: cores).
+    device, threads
+        Of each run.
+    teachers : sequence of RunStore
+        Further stores. A teacher that is found there with its weights is not made again.
+    share : (int, int) or None
+        (i, n): make the runs at positions i, i + n, i + 2n, ... of the plan alone, waiting
+        for teachers that others make; see `capgap.measurement.engines.shares`.
+    together : int
+        Students of the same teachers, on the same batches, are made up to so many at a time by
+        one worker, in which each teacher runs once per batch.
+    report : callable
+        Hears what happens to the runs.
+
+    Returns
+    -------
+    tuple of RunRecord
+        In the order of the plan; of the share alone, if there is one.
 
     Raises
     ------
     CapgapError
         A worker reported an error, or died repeatedly; the other runs are finished first.
     """
-    if processes < 1:
-        raise InputError(f"sweep: processes = {processes} must be at least 1")
+    if isinstance(engine, str):
+        engine = make_engine(engine, processes=processes)
+    elif processes is not None:
+        raise InputError(f"sweep: processes = {processes} is an option of the engine given")
     if importlib.util.find_spec("torch") is None:
         raise CapgapError("sweep: training needs torch: pip install 'capgap[lm]'")
-    pool = _Pool(plan, store, device, tuple(teachers), report)
-    try:
-        pool.run(processes)
-    finally:
-        pool.stop()
-    if pool.lost:
-        first = next(iter(pool.lost.values()))
-        raise CapgapError(f"sweep: {len(pool.lost)} of {len(plan.configs)} runs not made: {first}")
-    return tuple(store.read(config.id) for config in plan.configs)
+    elsewhere = _found_elsewhere(plan, teachers)
+    configs = plan.part(share)
+    missing = [c for c in configs if not store.has(c.id) and c.id not in elsewhere]
+    jobs = _jobs(missing, together)
+    others = None
+    if share is not None:
+        others = OtherShares(plan.configs, Share(*share), store.folder)
 
+    def made(run_id: str) -> bool:
+        return run_id in elsewhere or store.has(run_id)
 
-class _Pool:
-    """Workers in flight and runs that wait for a place or for their teacher."""
-
-    def __init__(
-        self,
-        plan: SweepPlan,
-        store: RunStore,
-        device: str,
-        teachers: tuple[RunStore, ...],
-        report: Callable[[SweepEvent], None],
-    ) -> None:
-        self._text, self._store, self._device = plan.text, store, device
-        self._teachers, self._report = teachers, report
-        self._waiting = [c for c in plan.configs if not store.has(c.id)]
-        self._attempts = {c.id: 0 for c in self._waiting}
-        self._workers: dict[Connection, tuple[RunConfig, multiprocessing.process.BaseProcess]] = {}
-        self.lost: dict[str, str] = {}
-
-    def run(self, processes: int) -> None:
-        while self._waiting or self._workers:
-            while len(self._workers) < processes and (config := self._next()) is not None:
-                self._start(config)
-            for connection in wait(list(self._workers)):
-                assert isinstance(connection, Connection)
-                self._hear(connection)
-
-    def stop(self) -> None:
-        for _, process in self._workers.values():
-            process.terminate()
-            process.join()
-
-    def _next(self) -> RunConfig | None:
-        """The first waiting run whose teacher is made; a run without hope is given up."""
-        in_flight = {config.id for config, _ in self._workers.values()}
-        pending = {config.id for config in self._waiting} | in_flight
-        for config in list(self._waiting):
-            if config.teacher is not None and config.teacher.id in self.lost:
-                self._waiting.remove(config)
-                self._give_up(config, f"its teacher {config.teacher.id} was not made")
-            elif config.teacher is None or config.teacher.id not in pending:
-                self._waiting.remove(config)
-                return config
-        return None
-
-    def _start(self, config: RunConfig) -> None:
-        context = multiprocessing.get_context("spawn")
-        mine, theirs = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_work,
-            args=(config, self._text, self._store, self._device, self._teachers, theirs),
-        )
-        with _interrupts_held():
-            process.start()
-        theirs.close()
-        self._attempts[config.id] += 1
-        self._workers[mine] = (config, process)
-
-    def _hear(self, connection: Connection) -> None:
-        config, process = self._workers[connection]
+    lost: dict[str, str] = {}
+    if jobs:
         try:
-            event: SweepEvent = connection.recv()
-        except (EOFError, OSError):
-            event = SweepEvent("died", config)
-        if event.kind == "step":
-            self._report(event)
-            return
-        del self._workers[connection]
-        connection.close()
-        process.join()
-        if event.kind == "done":
-            self._report(event)
-        elif event.kind == "error":
-            self._give_up(config, event.message)
-        elif self._attempts[config.id] < ATTEMPTS:
-            self._waiting.insert(0, config)
-        else:
-            self._give_up(config, f"its process died {ATTEMPTS} times (exit {process.exitcode})")
-
-    def _give_up(self, config: RunConfig, message: str) -> None:
-        self.lost[config.id] = f"{config.id}: {message}"
-        self._report(SweepEvent("lost", config, message=message))
+            engine.open(Workplace(store, plan.text, device, threads, tuple(teachers)).absolute())
+            lost = schedule(jobs, engine, made=made, report=report, others=others)
+        finally:
+            engine.close()
+    if lost:
+        first = next(iter(lost.values()))
+        raise CapgapError(f"sweep: {len(lost)} of {len(configs)} runs not made: {first}")
+    return tuple(store.read(c.id) if store.has(c.id) else elsewhere[c.id] for c in configs)
 
 
-def _work(
-    config: RunConfig,
-    text: tuple[str, ...],
-    store: RunStore,
-    device: str,
-    teachers: tuple[RunStore, ...],
-    connection: Connection,
-) -> None:
-    """One run in its own process."""
-    _end_with_parent()
-    try:
-        from capgap.lm.corpus import load_shipped, load_text
-        from capgap.measurement.runs import execute
-
-        corpus = load_text(text) if text else load_shipped()
-        record = execute(
-            config,
-            corpus,
-            store,
-            device=device,
-            teachers=teachers,
-            progress=lambda p: connection.send(
-                SweepEvent("step", config, p.step, p.loss, p.tokens_per_second)
-            ),
-        )
-        connection.send(SweepEvent("done", config, record=record))
-    except Exception as error:  # told in one line by the sweep; another attempt would not help
-        known = isinstance(error, CapgapError)
-        message = str(error) if known else f"{type(error).__name__}: {error}"
-        connection.send(SweepEvent("error", config, message=message))
+def _jobs(configs: Sequence[RunConfig], together: int) -> list[Job]:
+    """Jobs in the order of their first runs; students that can share a pass, up to `together`."""
+    if together < 1:
+        raise InputError(f"sweep: together = {together} must be at least 1")
+    groups: list[list[RunConfig]] = []
+    unfilled: dict[str, list[RunConfig]] = {}
+    for config in configs:
+        key = config.id if config.teacher is None else repr(config.shared)
+        group = unfilled.get(key)
+        if group is None or len(group) == together:
+            group = unfilled[key] = []
+            groups.append(group)
+        group.append(config)
+    return [Job(tuple(group)) for group in groups]
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Start workers deaf to Ctrl-C: it reaches the whole group, and the sweep ends them.
-
-    A blocked signal stays blocked in a new process; here it is delivered afterwards.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows: workers hear it and end by themselves
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, even by kill -9."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _found_elsewhere(plan: SweepPlan, stores: Sequence[RunStore]) -> dict[str, RunRecord]:
+    """Records of the plan's teachers that other stores have, with weights."""
+    found: dict[str, RunRecord] = {}
+    for teacher in (t for config in plan.configs for t in Job((config,)).teachers):
+        for store in stores:
+            if store.has(teacher.id) and store.weights_path(teacher.id).is_file():
+                record = store.read(teacher.id)
+                if record.status == "ok":
+                    found.setdefault(teacher.id, record)
+    return found
