@@ -24,6 +24,7 @@ from capgap.reproduce.findings import (
 )
 from capgap.reproduce.fitter import fitter_sections
 from capgap.reproduce.job import Reproduction
+from capgap.reproduce.learning_rates import rate_sections
 from capgap.reproduce.solvable import solvable_sections
 
 __all__ = ["write_report"]
@@ -45,6 +46,7 @@ def write_report(result: Reproduction) -> Path:
             *solvable_sections(result),
             *_audit_sections(result),
             *fitter_sections(result),
+            *rate_sections(result),
             _doubts_section(result),
             _provenance_section(result),
         ),

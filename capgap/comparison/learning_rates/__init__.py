@@ -1,0 +1,1 @@
+"""Does the best learning rate stay the same as models grow?"""
