@@ -139,20 +139,16 @@ class MeasuredLaws:
 def supervised_runs(records: Iterable[RunRecord]) -> SupervisedRuns:
     """Runs without a teacher that did not fail."""
     rows = [
-        (r.N, r.D, r.loss, r.config.depth) for r in _usable(records) if r.config.teacher is None
+        (r.N, r.D, r.loss, r.config.depth)
+        for r in _usable(records)
+        if r.config.recipe == "supervised"
     ]
     return SupervisedRuns(*_columns(rows, 4))
 
 
 def distillation_runs(records: Iterable[RunRecord]) -> DistillationRuns:
-    """Runs that learned from the teacher alone (lambda = 1, tau = 1) and did not fail."""
-    rows = [
-        (r.N, r.D, r.L_T, r.loss)
-        for r in _usable(records)
-        if r.config.teacher is not None
-        and r.config.distillation_weight == 1.0
-        and r.config.temperature == 1.0
-    ]
+    """Runs of the paper's recipe (`RunConfig.recipe`) that did not fail."""
+    rows = [(r.N, r.D, r.L_T, r.loss) for r in _usable(records) if r.config.recipe == "distilled"]
     return DistillationRuns(*_columns(rows, 4))
 
 

@@ -180,6 +180,8 @@ class RunConfig:
                 f"run: temperature = {self.temperature} and a temperature schedule exclude"
                 " each other"
             )
+        if self.divergence == "top-1" and (self.temperature != 1 or self.temperature_schedule):
+            raise InputError("run: top-1 is of the teacher's best token: it has no temperature")
         total = math.fsum(share.weight for share in self.further_teachers)
         if total >= 1:
             raise InputError(
@@ -251,6 +253,36 @@ class RunConfig:
         )
 
     @property
+    def shared(self) -> dict[str, Any]:
+        """What students must have in common to learn from one pass of their teachers."""
+        names = (
+            "corpus", "half", "vocab_size", "sequence_length", "batch_size", "order_seed",
+            "precision", "teachers", "teacher_outputs",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def recipe(self) -> str:
+        """What laws describe: "supervised", "distilled" (the paper's: the whole distribution of
+        one teacher, forward KL, lambda = 1, tau = 1), or "other".
+        """
+        if self.adaptive is not None:
+            return "other"
+        if self.teacher is None:
+            return "supervised"
+        outputs = self.teacher_outputs
+        paper = (
+            self.distillation_weight == 1.0
+            and self.temperature == 1.0
+            and self.divergence == "forward-kl"
+            and self.weight_schedule is None
+            and self.temperature_schedule is None
+            and not self.further_teachers
+            and (outputs is None or outputs.kind in ("full", "hidden"))
+        )
+        return "distilled" if paper else "other"
+
+    @property
     def steps(self) -> int:
         """Optimizer steps (of an adaptive run: at most)."""
         return self.tokens // (self.batch_size * self.sequence_length)
@@ -289,11 +321,9 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; teachers are nested, later settings at their defaults left out."""
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name not in _LATER or value != field.default:
-                values[field.name] = _plain(value)
+        from capgap.lm.config_json import plain
+
+        values: dict[str, Any] = plain(self)
         return values
 
     @classmethod
@@ -302,7 +332,9 @@ class RunConfig:
 
         `teacher_outputs` may be written as `TeacherOutputs.parse` reads it.
         """
-        built: Self = _build(cls, "run", {**values})
+        from capgap.lm.config_json import build
+
+        built: Self = build(cls, "run", {**values})
         return built
 
 
@@ -321,79 +353,11 @@ class TeacherShare:
 
 Teacher = RunConfig | ExternalModel
 
-# Settings that came after the first runs were recorded.
-_LATER = frozenset(
-    (
-        "data_seed", "divergence", "jsd_beta", "temperature_schedule", "weight_schedule",
-        "further_teachers", "teacher_outputs", "adaptive",
-    )
-)  # fmt: skip
-
 _TAUGHT_ONLY = (
     "distillation_weight", "temperature_schedule", "weight_schedule", "further_teachers",
     "teacher_outputs", "divergence", "jsd_beta",
 )  # fmt: skip
 
-_NESTED: dict[str, type] = {
-    "temperature_schedule": TemperatureSchedule,
-    "weight_schedule": WeightSchedule,
-    "teacher_outputs": TeacherOutputs,
-    "adaptive": AdaptiveCompute,
-}
-
 
 def _shown(value: object) -> str:
     return f"({len(value)} of them)" if isinstance(value, tuple) else repr(value)
-
-
-def _plain(value: Any) -> Any:
-    """A setting as JSON."""
-    if isinstance(value, RunConfig):
-        return value.to_dict()
-    if isinstance(value, tuple):
-        return [_plain(member) for member in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return value
-
-
-def _build(kind: Any, operation: str, values: dict[str, Any]) -> Any:
-    """A record from JSON or TOML, its nested records first."""
-    fields = dataclasses.fields(kind)
-    unknown = sorted(set(values) - {field.name for field in fields})
-    if unknown:
-        known = ", ".join(sorted(field.name for field in fields))
-        raise InputError(f"{operation}: unknown setting {', '.join(unknown)}; known: {known}")
-    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
-    missing = sorted(needed - set(values))
-    if missing:
-        raise InputError(f"{operation}: missing setting {', '.join(missing)}")
-    for field in fields:
-        if field.name not in values:
-            continue
-        value = values[field.name]
-        if "float" in str(field.type) and isinstance(value, int) and not isinstance(value, bool):
-            # TOML and JSON write 1 for 1.0; the id must not depend on that.
-            values[field.name] = float(value)
-        else:
-            values[field.name] = _nested(field.name, value)
-    return kind(**values)
-
-
-def _nested(name: str, value: Any) -> Any:
-    """A nested record, where one stands for it."""
-    if name == "teacher_outputs" and isinstance(value, str):
-        return TeacherOutputs.parse(value)
-    if name == "teacher" and isinstance(value, dict):
-        kind = ExternalModel if "sha256" in value else RunConfig
-        return _build(kind, "run" if kind is RunConfig else "external model", {**value})
-    if name == "further_teachers" and isinstance(value, list | tuple):
-        return tuple(
-            _build(TeacherShare, "teacher share", {**v}) if isinstance(v, dict) else v
-            for v in value
-        )
-    if name in _NESTED and isinstance(value, dict):
-        return _build(_NESTED[name], name.replace("_", " "), {**value})
-    if name in _NESTED and value is not None and not isinstance(value, _NESTED[name]):
-        raise InputError(f"run: {name} = {value!r} must be a table of settings")
-    return value

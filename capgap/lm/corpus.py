@@ -70,6 +70,20 @@ class Corpus:
     student: tuple[Document, ...]
     fingerprint: str
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of different tokens: 256, one per byte."""
+        return 256
+
+    @property
+    def separator(self) -> int:
+        """Token that stands before each document: 0, which no text contains."""
+        return SEPARATOR
+
+    def encode(self, document: Document) -> NDArray[np.uint8]:
+        """Tokens of a document without its separator: its bytes."""
+        return np.frombuffer(document.text, dtype=np.uint8)
+
     def stream(self, half: str) -> NDArray[np.uint8]:
         """Documents of one half joined, each after a separator, in the order of the split."""
         parts = {"teacher": self.teacher, "student": self.student}

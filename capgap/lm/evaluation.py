@@ -8,11 +8,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import nn
 
-from capgap.lm.corpus import SEPARATOR, Document
-from capgap.lm.model import Transformer
+from capgap.lm.corpus import Document
+from capgap.lm.text import Text
 
-__all__ = ["Evaluation", "evaluate", "summarize"]
+__all__ = ["Evaluation", "evaluate", "summarize", "summarize_losses", "token_losses"]
 
 
 @dataclass(frozen=True)
@@ -69,49 +70,88 @@ def summarize(nats: Sequence[float], tokens: Sequence[int], n_bytes: int) -> Eva
     )
 
 
-@torch.no_grad()
 def evaluate(
-    model: Transformer,
-    documents: Sequence[Document],
+    model: nn.Module,
+    corpus: Text,
     *,
     device: torch.device,
+    length: int,
     precision: str = "float32",
     batch_size: int = 16,
 ) -> Evaluation:
-    """Mean cross-entropy over every byte of every document.
+    """Mean cross-entropy over every token of every validation document.
 
-    Each document starts with a separator and is read in windows of the model's sequence
-    length that do not overlap; every byte is predicted exactly once, from what precedes
-    it in its window.
+    Each document starts with a separator and is read in windows of `length` tokens that do
+    not overlap; every token is predicted exactly once, from what precedes it in its window.
+    Batches are filled across documents, so that short documents cost no more than long ones.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps tokens (batch, time) to logits (batch, time, vocab_size).
+    corpus : Text
+        Its validation documents are the fixed set on which all losses are measured.
+    device : torch.device
+        Where the model is.
+    length : int
+        Tokens per window.
+    precision : str
+        As in `capgap.lm.config.RunConfig`.
+    batch_size : int
+        Windows at a time.
     """
-    length = model.shape.sequence_length
+    losses = token_losses(
+        model, corpus, device=device, length=length, precision=precision, batch_size=batch_size
+    )
+    return summarize_losses(losses, corpus)
+
+
+def summarize_losses(losses: NDArray[np.float32], corpus: Text) -> Evaluation:
+    """Evaluation from the losses of all validation tokens, as `token_losses` gives them."""
+    counts = [len(corpus.encode(document)) for document in corpus.validation]
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    nats = np.add.reduceat(losses.astype(np.float64), starts)
+    return summarize(
+        [float(x) for x in nats],
+        counts,
+        sum(len(document.text) for document in corpus.validation),
+    )
+
+
+@torch.no_grad()
+def token_losses(
+    model: nn.Module,
+    corpus: Text,
+    *,
+    device: torch.device,
+    length: int,
+    precision: str = "float32",
+    batch_size: int = 16,
+) -> NDArray[np.float32]:
+    """Nats of every validation token, documents one after another; see `evaluate`."""
     model.eval()
-    nats, counts = [], []
-    for document in documents:
-        inputs, targets, mask = _windows(document.text, length)
-        total = 0.0
-        for start in range(0, len(inputs), batch_size):
-            rows = slice(start, start + batch_size)
-            x, y, keep = (torch.from_numpy(a[rows]).to(device) for a in (inputs, targets, mask))
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = model(x)
-            losses = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten(), reduction="none")
-            # Summed in float64 on the CPU: some devices have none.
-            total += float(losses[keep.flatten()].cpu().double().sum())
-        nats.append(total)
-        counts.append(len(document.text))
-    return summarize(nats, counts, sum(len(document.text) for document in documents))
+    parts = [_windows(corpus, document, length) for document in corpus.validation]
+    inputs, targets, mask = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    found = []
+    for start in range(0, len(inputs), batch_size):
+        rows = slice(start, start + batch_size)
+        x, y, keep = (torch.from_numpy(a[rows]).to(device) for a in (inputs, targets, mask))
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = model(x)
+        losses = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten(), reduction="none")
+        found.append(losses[keep.flatten()].cpu().numpy())
+    return np.concatenate(found)
 
 
 def _windows(
-    text: bytes, length: int
+    corpus: Text, document: Document, length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Inputs, targets and mask of shape (windows, length); the last window is padded."""
-    tokens = np.frombuffer(bytes([SEPARATOR]) + text, dtype=np.uint8).astype(np.int64)
+    text = corpus.encode(document).astype(np.int64)
     count = len(text)
     windows = -(-count // length)
     inputs, targets = (np.zeros(windows * length, dtype=np.int64) for _ in range(2))
-    inputs[:count], targets[:count] = tokens[:-1], tokens[1:]
+    inputs[1:count], inputs[0], targets[:count] = text[:-1], corpus.separator, text
     mask = np.arange(windows * length) < count
     shape = (windows, length)
     return inputs.reshape(shape), targets.reshape(shape), mask.reshape(shape)

@@ -24,9 +24,9 @@ class ExternalModel:
     vocab_size, N : int
         Outputs; non-embedding parameters.
     forward_flops : float
-        Per token, by the paper's formula.
+        Per token, by the paper's formula, at `sequence_length`.
     sequence_length : int
-        Longest context in tokens.
+        Context in tokens at which it is read: that of its students.
     tokenizer : str
         Fingerprint of its tokenizer.
     """

@@ -32,6 +32,9 @@ class Machine:
     seconds: float
     tokens_per_second: float
     finished: str
+    processes: int = 1
+    compiled: bool = False
+    peak_memory: int | None = None  # bytes, of the leading process
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,18 @@ class RunRecord:
     document_losses, document_tokens : tuple
         Per validation document, so that two runs can be compared on the same documents.
     L_T : float or None
-        The teacher's validation loss; None for supervised runs.
+        The teacher's validation loss (of several teachers, that of the mixture of their
+        distributions); None for supervised runs.
     curve : tuple of (int, float, float or None)
         Tokens seen, next-token loss, distillation loss of the training batches.
     flops : float
-        Training FLOPs by the paper's formula, with the teacher's forward passes.
+        Training FLOPs by the paper's formula, with the teacher's forward passes, except where
+        its outputs had been stored.
     weights_sha256 : str or None
         Of the model file.
+    events : tuple of (int, str, float or None)
+        Step, "not finite" (the step was skipped) or "spike", and the loss or gradient norm
+        (None where it was not finite).
     """
 
     config: RunConfig
@@ -82,6 +90,7 @@ class RunRecord:
     flops: float
     weights_sha256: str | None
     machine: Machine
+    events: tuple[tuple[int, str, float | None], ...] = ()
 
     @property
     def id(self) -> str:
@@ -96,8 +105,13 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        values = json.loads(json.dumps(dataclasses.asdict(self)))
-        return {"format": FORMAT, "id": self.id, **values}
+        names = [field.name for field in dataclasses.fields(self) if field.name != "config"]
+        values: dict[str, Any] = {"config": self.config.to_dict()}
+        values |= {name: getattr(self, name) for name in names}
+        values["machine"] = dataclasses.asdict(self.machine)
+        if not self.events:
+            del values["events"]  # as records were written before there were any
+        return {"format": FORMAT, "id": self.id, **json.loads(json.dumps(values))}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunRecord":
@@ -117,6 +131,7 @@ class RunRecord:
                     "document_tokens": tuple(values["document_tokens"]),
                     "curve": tuple((t, a, b) for t, a, b in values["curve"]),
                     "machine": Machine(**values["machine"]),
+                    "events": tuple((s, kind, v) for s, kind, v in values.get("events", ())),
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -144,12 +159,18 @@ class RunStore:
         """Path of a model file."""
         return self.folder / f"{run_id}.safetensors"
 
+    def losses_path(self, run_id: str) -> Path:
+        """Path of the losses of all validation tokens, where they were kept."""
+        return self.folder / f"{run_id}.losses.npy"
+
     def has(self, run_id: str) -> bool:
         """Whether the run is done."""
         return self.record_path(run_id).is_file()
 
     def read(self, run_id: str) -> RunRecord:
         """The record of a run; an unambiguous beginning of its id is enough."""
+        if run_id and not run_id.isalnum():
+            raise InputError(f"runs: {run_id!r} must be the id of a run, or its beginning")
         exact = self.record_path(run_id)
         found = [exact] if exact.is_file() else sorted(self.folder.glob(f"{run_id}*.json"))
         if len(found) != 1:

@@ -1,47 +1,71 @@
-"""One run from configuration to record: train (or distill), evaluate, keep."""
+"""Runs from configuration to record: train (or distill), evaluate, keep."""
 
-import datetime
-import importlib.metadata
+import io
 import math
-import os
-import platform
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import capgap
+import numpy as np
+
 from capgap.compute import run_flops
-from capgap.errors import CapgapError, InputError
+from capgap.files import write_atomically
 from capgap.lm.config import RunConfig
-from capgap.lm.corpus import Corpus
-from capgap.lm.evaluation import Evaluation, evaluate
-from capgap.lm.training import Progress, Training, open_device, train
+from capgap.lm.evaluation import Evaluation, summarize_losses, token_losses
+from capgap.lm.training import (
+    Execution,
+    Processes,
+    Progress,
+    Training,
+    joined,
+    open_device,
+    own_device,
+    train_many,
+)
+from capgap.lm.training.checkpoints import Checkpoints
+from capgap.measurement.machine import (
+    check_memory,
+    code_version,
+    describe_machine,
+    memory_errors,
+)
 from capgap.measurement.records import Machine, RunRecord, RunStore
+from capgap.measurement.teaching import External, find_teacher, load_teaching
 
-__all__ = ["execute", "find_teacher"]
+if TYPE_CHECKING:
+    from capgap.lm.text import Text
+
+__all__ = ["execute", "execute_many", "find_teacher", "forget_state"]
+
+STATES = ".states"
 
 
 def execute(
     config: RunConfig,
-    corpus: Corpus,
+    corpus: "Text",
     store: RunStore,
     *,
     device: str = "cpu",
     threads: int = 1,
     teachers: Sequence[RunStore] = (),
     progress: Callable[[Progress], None] | None = None,
+    execution: Execution = Execution(),  # noqa: B008 - frozen
+    external: External = {},  # noqa: B006 - never written
+    cache: Path | None = None,
+    keep_token_losses: bool = False,
 ) -> RunRecord:
     """Make the run of a configuration, unless the store has it; return its record.
 
-    Weights are written first, the record last, both atomically: whenever the process is
-    killed, the run is either kept whole or not there and made again.
+    Weights are written first, the record last, both atomically. The state of the unfinished
+    run is kept in the store from time to time: whoever calls this again after a kill, on the
+    same machine, ends with the record of an undisturbed run, bit for bit. Under torchrun, all
+    processes call it and share the batches; the first one evaluates and writes.
 
     Parameters
     ----------
     config : RunConfig
-        The run; its teacher must have been made already.
-    corpus : Corpus
+        The run; its teachers must have been made already.
+    corpus : Text
         The text.
     store : RunStore
         Where record and weights are kept.
@@ -50,104 +74,159 @@ def execute(
     threads : int
         CPU threads of torch; set for the whole process.
     teachers : sequence of RunStore
-        Further stores where the teacher may be found.
+        Further stores where teachers may be found.
     progress : callable or None
         See `capgap.lm.training.train`.
+    execution : Execution
+        See `capgap.lm.training.train`; states are kept in the store unless it says where.
+    external : mapping of str to callable
+        Loaders of teachers from elsewhere, by their SHA-256.
+    cache : Path or None
+        The stored outputs that the configuration asks for; None: they are built in the store.
+    keep_token_losses : bool
+        Also write the loss of every validation token (``<id>.losses.npy``, float32).
 
     Returns
     -------
     RunRecord
-        With status "failed" when the run diverged: its gradient or loss was not finite,
-        or it ended no better than the uniform distribution.
+        With status "failed" when the run diverged: its gradient or loss was not finite
+        several times in a row, or it ended no better than the uniform distribution.
+    """
+    report = None if progress is None else lambda place, p: progress(p)
+    return execute_many(
+        (config,), corpus, store, device=device, threads=threads, teachers=teachers,
+        progress=report, execution=execution, external=external, cache=cache,
+        keep_token_losses=keep_token_losses,
+    )[0]  # fmt: skip
+
+
+def execute_many(
+    configs: Sequence[RunConfig],
+    corpus: "Text",
+    store: RunStore,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    teachers: Sequence[RunStore] = (),
+    progress: Callable[[int, Progress], None] | None = None,
+    execution: Execution = Execution(),  # noqa: B008 - frozen
+    external: External = {},  # noqa: B006 - never written
+    cache: Path | None = None,
+    keep_token_losses: bool = False,
+) -> tuple[RunRecord, ...]:
+    """Make several runs that share text, batches and teachers; each teacher runs once a batch.
+
+    Parameters are those of `execute`; see `capgap.lm.training.train_many` for what must be
+    shared. Runs that the store has are not made again. Records are those of runs made one by
+    one, except for the machine's part.
     """
     import torch
 
-    from capgap.lm.checkpoint import load_model, save_model
+    with joined(device) as processes:
+        place = own_device(device)
+        missing = _missing(configs, store, processes, place)
+        if missing:
+            torch.set_num_threads(threads)
+            made = _Making(missing, corpus, store, place, threads, execution, processes)
+            made.run(teachers, external, cache, progress, keep_token_losses)
+            processes.meet()  # until the first one has written the records
+    return tuple(store.read(config.id) for config in configs)
 
-    if store.has(config.id):
-        return store.read(config.id)
-    code_version = _code_version()
-    torch.set_num_threads(threads)
-    target = open_device(device)
-    teacher, L_T = None, None
-    if config.teacher is not None:
-        record, place = find_teacher(config.teacher, (store, *teachers))
-        L_T = record.loss
-        teacher = load_model(
-            config.teacher.shape, place.weights_path(record.id), record.weights_sha256
+
+def forget_state(config: RunConfig, store: RunStore) -> None:
+    """Remove what is kept of an unfinished run, so that it starts again."""
+    Checkpoints(store.folder / STATES, config.id).remove()
+
+
+class _Making:
+    """Runs that are made together."""
+
+    def __init__(
+        self,
+        configs: Sequence[RunConfig],
+        corpus: "Text",
+        store: RunStore,
+        device: str,
+        threads: int,
+        execution: Execution,
+        processes: Processes,
+    ) -> None:
+        self._configs, self._corpus, self._store = configs, corpus, store
+        self._device, self._threads, self._processes = device, threads, processes
+        folder = execution.checkpoints or store.folder / STATES
+        self._execution = Execution(
+            micro_batch_size=execution.micro_batch_size,
+            compile=execution.compile,
+            chunked=execution.chunked,
+            checkpoints=folder,
+            checkpoint_seconds=execution.checkpoint_seconds,
         )
-    evaluation = None
-    with _memory_errors(config):
-        _check_memory(config, device)
-        training = train(config, corpus, teacher=teacher, device=target, progress=progress)
+        self._code = code_version()
+
+    def run(
+        self,
+        teachers: Sequence[RunStore],
+        external: External,
+        cache: Path | None,
+        progress: Callable[[int, Progress], None] | None,
+        keep_token_losses: bool,
+    ) -> None:
+        first, target = self._configs[0], open_device(self._device)
+        largest = max(self._configs, key=lambda config: config.N)
+        with memory_errors(largest):
+            check_memory(largest, self._device)
+            teaching = load_teaching(
+                first, self._corpus, (self._store, *teachers), device=target, external=external,
+                cache=cache,
+            )  # fmt: skip
+            trainings = train_many(
+                self._configs, self._corpus, teacher=teaching.teacher, device=target,
+                progress=progress, execution=self._execution, processes=self._processes,
+            )  # fmt: skip
+            if self._processes.leads:
+                for config, training in zip(self._configs, trainings, strict=True):
+                    self._keep(config, training, teaching.L_T, keep_token_losses)
+
+    def _keep(
+        self, config: RunConfig, training: Training, L_T: float | None, keep_token_losses: bool
+    ) -> None:
+        """Evaluate a trained model; write its weights, then its record; forget its states."""
+        import torch
+
+        from capgap.lm.checkpoint import save_model
+
+        evaluation = None
         if training.failure is None:
-            evaluation = evaluate(
-                training.model, corpus.validation, device=target, precision=config.precision
-            )
-    failure = training.failure or _no_better_than_uniform(evaluation, config)
-    machine = _machine(device, threads, training.seconds, config.D, code_version)
-    weights = None
-    if failure is None:
-        weights = save_model(training.model, store.weights_path(config.id))
-    result = _record(config, training, evaluation, failure, L_T, weights, machine)
-    store.write(result)
-    return result
+            losses = token_losses(
+                training.model, self._corpus, device=torch.device(self._device),
+                length=config.sequence_length, precision=config.precision,
+            )  # fmt: skip
+            evaluation = summarize_losses(losses, self._corpus)
+            if keep_token_losses:
+                buffer = io.BytesIO()
+                np.save(buffer, losses, allow_pickle=False)
+                write_atomically(self._store.losses_path(config.id), buffer.getvalue())
+        failure = training.failure or _no_better_than_uniform(evaluation, config)
+        weights = None
+        if failure is None:
+            weights = save_model(training.model, self._store.weights_path(config.id))
+        machine = describe_machine(
+            self._device, threads=self._threads, processes=self._processes.world,
+            compiled=self._execution.compile, seconds=training.seconds, tokens=training.D,
+            code=self._code,
+        )  # fmt: skip
+        self._store.write(_record(config, training, evaluation, failure, L_T, weights, machine))
+        assert self._execution.checkpoints is not None
+        Checkpoints(self._execution.checkpoints, config.id).remove()
 
 
-def find_teacher(config: RunConfig, stores: Sequence[RunStore]) -> tuple[RunRecord, RunStore]:
-    """The record of a teacher that was trained and whose weights are there, and its store."""
-    for store in stores:
-        if store.has(config.id):
-            record = store.read(config.id)
-            if record.status != "ok":
-                raise InputError(f"distill: the teacher {config.id} failed: {record.failure}")
-            if store.weights_path(config.id).is_file():
-                return record, store
-    where = ", ".join(str(store.folder) for store in stores)
-    raise InputError(f"distill: no trained teacher {config.id} with its weights in {where}")
-
-
-# Bytes per parameter in training: weights, gradients and two moments, float32.
-TRAINING_BYTES = 16
-
-
-def _check_memory(config: RunConfig, device: str) -> None:
-    """Refuse a model whose weights and moments alone exceed the memory there is."""
-    tables = 2 * config.vocab_size * config.shape.d_model
-    needed = TRAINING_BYTES * (config.shape.N + tables)
-    there = _memory(device)
-    if needed > there:
-        raise InputError(
-            f"train: depth {config.depth} ({config.shape.N:,} parameters) needs at least"
-            f" {needed / 2**30:.1f} GiB of memory for weights and optimizer; {device} has"
-            f" {there / 2**30:.1f} GiB"
-        )
-
-
-def _memory(device: str) -> float:
-    import torch
-
-    if device.startswith("cuda"):
-        return float(torch.cuda.get_device_properties(device).total_memory)
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):  # no sysconf: leave it to the allocator
-        return math.inf
-
-
-@contextmanager
-def _memory_errors(config: RunConfig) -> Iterator[None]:
-    """Tell in one line when the allocator gives up."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        if isinstance(error, MemoryError) or "out of memory" in text or "enough memory" in text:
-            raise CapgapError(
-                f"train: out of memory at depth {config.depth} with batches of"
-                f" {config.batch_size} x {config.sequence_length} tokens; use smaller ones"
-            ) from None
-        raise
+def _missing(
+    configs: Sequence[RunConfig], store: RunStore, processes: Processes, device: str
+) -> list[RunConfig]:
+    """Runs that the store does not have, each once; all processes must see the same."""
+    once = list({config.id: config for config in configs}.values())
+    known = processes.as_leader([store.has(config.id) for config in once], device)
+    return [config for config, has in zip(once, known, strict=True) if not has]
 
 
 def _no_better_than_uniform(evaluation: Evaluation | None, config: RunConfig) -> str | None:
@@ -169,15 +248,17 @@ def _record(
     weights: str | None,
     machine: Machine,
 ) -> RunRecord:
-    teacher_forward = 0.0 if config.teacher is None else config.teacher.shape.forward_flops
+    # Stored outputs were paid for when they were stored, once for all students.
+    running = config.teachers if config.teacher_outputs is None else ()
+    teacher_forward = math.fsum(teacher.forward_flops for teacher, _ in running)
     finite = evaluation is not None and math.isfinite(evaluation.loss)
     kept = evaluation if finite else None
     return RunRecord(
         config=config,
         status="ok" if failure is None else "failed",
         failure=failure,
-        N=config.shape.N,
-        D=config.D,
+        N=config.N,
+        D=training.D,
         unique_tokens=training.unique_tokens,
         loss=kept.loss if kept else None,
         standard_error=kept.standard_error if kept else None,
@@ -186,49 +267,11 @@ def _record(
         document_tokens=kept.document_tokens if kept else (),
         L_T=L_T,
         curve=tuple(p for p in training.curve if all(v is None or math.isfinite(v) for v in p)),
-        flops=run_flops(config.shape.forward_flops, config.D, teacher_forward),
+        flops=run_flops(config.forward_flops, training.D, teacher_forward),
         weights_sha256=weights,
         machine=machine,
+        events=tuple(
+            (step, kind, value if math.isfinite(value) else None)
+            for step, kind, value in training.events
+        ),
     )
-
-
-def _machine(device: str, threads: int, seconds: float, tokens: int, code_version: str) -> Machine:
-    import torch
-
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
-    versions["python"] = platform.python_version()
-    return Machine(
-        device=torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
-        threads=threads,
-        processor=_processor(),
-        platform=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        versions=versions,
-        code_version=code_version,
-        seconds=round(seconds, 3),
-        tokens_per_second=round(tokens / seconds, 1),
-        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-        return next(named, platform.processor())
-    except OSError:
-        return platform.processor()
-
-
-def _code_version() -> str:
-    """Version of the package, and the commit when it runs from a checkout."""
-    folder = Path(capgap.__file__).parent
-    if not (folder.parent / ".git").exists():
-        return capgap.__version__
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return capgap.__version__
-    return f"{capgap.__version__}+{answer.stdout.strip()}"

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from capgap.compute import ffn_width, flops_per_token, non_embedding_parameters
 from capgap.errors import InputError
-from capgap.lm.config import ModelShape, RunConfig
+from capgap.lm.adaptive import AdaptiveCompute
+from capgap.lm.config import ModelShape, RunConfig, TeacherShare
+from capgap.lm.external import ExternalModel
+from capgap.lm.objective import (
+    DIVERGENCES,
+    Objective,
+    TemperatureSchedule,
+    WeightSchedule,
+)
+from capgap.lm.teacher_outputs import TeacherOutputs
 
 # Table 13 of arXiv 2502.08606: layers, N, forward GFLOPs; width 128 x layers, context 4096,
 # vocabulary 32768. N is printed with three digits, so 0.5% is its rounding; FLOPs with four.
@@ -73,7 +82,51 @@ def runs() -> st.SearchStrategy[RunConfig]:
         plain,
         st.floats(0.1, 1.0),
     )
-    return plain | distilled
+    elsewhere = st.builds(
+        ExternalModel,
+        name=st.sampled_from(["one", "other"]),
+        sha256=st.sampled_from(["ab", "cd"]),
+        vocab_size=st.just(256),
+        N=st.integers(1, 10**6),
+        forward_flops=st.floats(1.0, 1e9),
+        sequence_length=st.just(256),
+        tokenizer=st.just("t"),
+    )
+    outputs = st.sampled_from(["full", "hidden", "top-k:3", "top-k:3,tail=drop", "sampled:4"])
+    modern = st.builds(
+        lambda student, teacher, stored, data_seed: dataclasses.replace(
+            student,
+            teacher=teacher,
+            distillation_weight=1.0,
+            teacher_outputs=None if stored is None else TeacherOutputs.parse(stored),
+            data_seed=data_seed,
+        ),
+        plain,
+        plain | elsewhere,
+        st.none() | outputs,
+        st.none() | st.integers(0, 9),
+    )
+    scheduled = st.builds(
+        lambda student, teachers, start, rate, end, divergence, beta: dataclasses.replace(
+            student,
+            teacher=teachers[0],
+            further_teachers=(TeacherShare(teacher=teachers[1], weight=beta),),
+            distillation_weight=max(0.5, end),
+            weight_schedule=WeightSchedule(start=0.5, end=end),
+            temperature_schedule=TemperatureSchedule(start=start, rate=rate, final=1.0),
+            divergence=divergence,
+            jsd_beta=beta,
+            adaptive=AdaptiveCompute(least_gain=rate),
+        ),
+        plain,
+        st.tuples(plain, plain | elsewhere),
+        st.floats(0.0, 5.0),
+        st.floats(1e-9, 1.0),
+        st.floats(0.0, 1.0),
+        st.sampled_from([d for d in DIVERGENCES if d != "top-1"]),
+        st.floats(0.1, 0.9),
+    )
+    return plain | distilled | modern | scheduled
 
 
 @given(runs())
@@ -126,6 +179,118 @@ def test_unknown_and_missing_settings_are_named() -> None:
         RunConfig.from_dict({"dept": 1})
     with pytest.raises(InputError, match="missing setting corpus, tokens"):
         RunConfig.from_dict({"depth": 1})
+
+
+def teacher() -> RunConfig:
+    return RunConfig(depth=1, tokens=4096, corpus="c", half="teacher")
+
+
+def test_settings_of_later_versions_leave_ids_as_they_were() -> None:
+    """Oracle: the id that the first version printed for this run (README of that time)."""
+    config = RunConfig(depth=2, tokens=100_000, corpus="sotu-5638fc954340", half="teacher")
+    assert config.id == "a59b8e035221794f"
+    assert dataclasses.replace(config, data_seed=0).id != config.id
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"divergence": "kl"}, "divergence = 'kl'"),
+        ({"temperature": 2.0, "divergence": "top-1"}, "no temperature"),
+        ({"temperature": 2.0, "teacher_outputs": "top-k:4"}, "another temperature"),
+        ({"temperature": 2.0, "teacher_outputs": "sampled:4"}, "another temperature"),
+        ({"divergence": "jsd", "teacher_outputs": "sampled:4"}, "forward-kl only"),
+        ({"teacher_outputs": "top-q:4"}, "kind = 'top-q'"),
+        ({"teacher_outputs": 5}, "must be a table"),
+        ({"weight_schedule": {"start": 0.2, "end": 0.8}}, "largest value"),
+        ({"weight_schedule": {"start": 0.0, "end": 0.0}}, "no distillation"),
+        ({"temperature_schedule": {"start": 1.0, "rate": 1.0, "final": 0.0}, "temperature": 2.0},
+         "exclude"),
+        ({"temperature_schedule": {"start": 0.0, "rate": 1.0, "final": 0.0}}, "must be positive"),
+        ({"temperature_schedule": {"start": 1.0}}, "missing setting final, rate"),
+        ({"further_teachers": [{"teacher": {}, "weight": 0.5}]}, "missing setting"),
+        ({"adaptive": {"least_gain": 0.0}}, "never stops"),
+        ({"data_seed": -1}, "data_seed"),
+    ],
+)  # fmt: skip
+def test_bad_lessons_are_refused_in_one_line(changes: dict[str, object], words: str) -> None:
+    values = {
+        "depth": 1, "tokens": 4096, "corpus": "c", "distillation_weight": 1.0,
+        "teacher": teacher().to_dict(), **changes,
+    }  # fmt: skip
+    with pytest.raises(InputError, match=words) as caught:
+        RunConfig.from_dict(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_teachers_leave_the_first_one_the_rest() -> None:
+    share = TeacherShare(teacher=teacher(), weight=0.3)
+    run = RunConfig(
+        depth=1, tokens=4096, corpus="c", teacher=teacher(), distillation_weight=1.0,
+        further_teachers=(share, share),
+    )  # fmt: skip
+    assert [weight for _, weight in run.teachers] == pytest.approx([0.4, 0.3, 0.3], abs=1e-15)
+    with pytest.raises(InputError, match="must be below 1"):
+        dataclasses.replace(run, further_teachers=(share,) * 4)
+    with pytest.raises(InputError, match="inside"):
+        TeacherShare(teacher=teacher(), weight=1.0)
+    with pytest.raises(InputError, match="needs a teacher"):
+        RunConfig(depth=1, tokens=4096, corpus="c", further_teachers=(share,))
+
+
+def test_schedules_by_hand() -> None:
+    """tau = 2 e^(-3 t) + 1; lambda along a cosine: half way at t = 1/2."""
+    run = RunConfig(
+        depth=1, tokens=4 * 1024, corpus="c", teacher=teacher(), distillation_weight=1.0,
+        temperature_schedule=TemperatureSchedule(start=2.0, rate=3.0, final=1.0),
+        weight_schedule=WeightSchedule(start=1.0, end=0.0, shape="cosine"),
+    )  # fmt: skip
+    objectives = [run.objective(step) for step in range(4)]
+    assert [o.temperature for o in objectives] == pytest.approx(
+        [1 + 2 * 2.718281828459045 ** (-3 * step / 4) for step in range(4)], rel=1e-15
+    )
+    assert [o.distillation_weight for o in objectives] == pytest.approx(
+        [1.0, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5], abs=1e-15
+    )
+    with pytest.raises(InputError, match="inside"):
+        Objective(jsd_beta=1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["full", "hidden", "top-k:12", "top-k:12,tail=drop", "top-p:0.9", "sampled:12,seed=3"],
+)
+def test_forms_of_outputs_are_read_as_they_are_written(text: str) -> None:
+    assert TeacherOutputs.parse(text).label == text
+    assert TeacherOutputs.parse(TeacherOutputs.parse(text).label) == TeacherOutputs.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "top-k", "top-k:x", "full:3", "full,tail=drop", "top-p:0", "top-p:2", "top-k:0",
+     "hidden,seed=1", "top-k:3,tail=cut", "top-k:3,what=1"],
+)  # fmt: skip
+def test_bad_forms_of_outputs_are_refused(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        TeacherOutputs.parse(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_recipes_that_laws_describe() -> None:
+    base = {"depth": 1, "tokens": 4096, "corpus": "c"}
+    taught = {**base, "teacher": teacher().to_dict(), "distillation_weight": 1.0}
+    expected = [
+        (base, "supervised"),
+        ({**base, "adaptive": {"least_gain": 1e-12}}, "other"),
+        (taught, "distilled"),
+        ({**taught, "teacher_outputs": "hidden"}, "distilled"),
+        ({**taught, "teacher_outputs": "top-k:4"}, "other"),
+        ({**taught, "distillation_weight": 0.5}, "other"),
+        ({**taught, "divergence": "jsd"}, "other"),
+    ]
+    assert [RunConfig.from_dict(values).recipe for values, _ in expected] == [
+        recipe for _, recipe in expected
+    ]
 
 
 def test_a_teacher_on_another_text_is_refused() -> None:

@@ -17,8 +17,9 @@ from capgap.measurement.records import RunRecord, RunStore
 __all__ = ["read_folder"]
 
 # Distillations follow one law where the student learns from the teacher alone, at its own
-# temperature; other settings are other experiments.
-PURE = {"distillation_weight": 1.0, "temperature": 1.0}
+# temperature, by the paper's loss (`RunConfig.recipe`); other settings are other experiments,
+# which are read where a filter names one of these.
+PURE = ("distillation_weight", "temperature", "divergence")
 
 
 def read_folder(folder: Path, filters: Sequence[Filter] = ()) -> RunTables:
@@ -88,9 +89,7 @@ def _fields(record: RunRecord) -> dict[str, Any]:
 
 
 def _is_pure(record: RunRecord) -> bool:
-    return record.config.teacher is None or all(
-        getattr(record.config, name) == value for name, value in PURE.items()
-    )
+    return record.config.recipe != "other"
 
 
 def _table(pairs: Sequence[tuple[int, RunRecord]], source: str) -> RunTable:
@@ -119,7 +118,7 @@ def _notes(
     counts = (
         (failed, "failed and are not used"),
         (filtered, "do not fulfil the filters and are not used"),
-        (mixed, "have a teacher but not lambda = 1 and tau = 1 and are not used"),
+        (mixed, "are neither supervised nor taught by lambda = 1, tau = 1, forward KL and are not used"),
         (shallow, "are of models with one layer, often off the law: depth>=2 leaves them out"),
     )
     return tuple(f"{count} runs {what}" for count, what in counts if count)

@@ -13,7 +13,8 @@ from capgap.lm.checkpoint import load_model, save_model  # noqa: E402
 from capgap.lm.config import ModelShape, RunConfig  # noqa: E402
 from capgap.lm.corpus import Corpus, load_text  # noqa: E402
 from capgap.lm.model import Transformer  # noqa: E402
-from capgap.lm.training import learning_rate, open_device, parameter_groups, train  # noqa: E402
+from capgap.lm.mup import parameter_groups  # noqa: E402
+from capgap.lm.training import learning_rate, open_device, train  # noqa: E402
 
 CPU = torch.device("cpu")
 
