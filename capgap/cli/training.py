@@ -192,14 +192,22 @@ def _print_run(record: RunRecord, store: RunStore) -> None:
         f" {record.flops:.3g} FLOPs, {record.machine.seconds:.0f} s,"
         f" {record.machine.tokens_per_second:,.0f} tokens/s"
     )
-    for kind, steps in _kinds(record).items():
-        print(f"  {kind}: {len(steps)} steps, the first of them {steps[0]:,}")
+    for line in _events(record):
+        print(f"  {line}")
     print(f"  kept in {store.record_path(record.id)}")
 
 
-def _kinds(record: RunRecord) -> dict[str, list[int]]:
-    """What happened on the way, by kind."""
-    found: dict[str, list[int]] = {}
-    for step, kind, _ in record.events:
-        found.setdefault(kind, []).append(step)
-    return found
+def _events(record: RunRecord) -> list[str]:
+    """What happened on the way, in words."""
+    kinds: dict[str, list[tuple[int, float | None]]] = {}
+    for step, kind, value in record.events:
+        kinds.setdefault(kind, []).append((step, value))
+    lines = []
+    for kind, words in (("not finite", "steps skipped, not finite"), ("spike", "loss spikes")):
+        if kind in kinds:
+            lines.append(f"{len(kinds[kind])} {words}, the first at step {kinds[kind][0][0]:,}")
+    if record.config.adaptive is not None and "gain" in kinds:
+        gain, error = kinds["gain"][-1][1], kinds.get("gain error", [(0, None)])[-1][1]
+        ended = "stopped" if record.D < record.config.D else "went on to its limit"
+        lines.append(f"{ended} at a gain of {gain:.2g} +- {error:.1g} nats per FLOP")
+    return lines

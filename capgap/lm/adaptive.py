@@ -67,6 +67,9 @@ class AdaptiveCompute:
     noise of 0.1 nats, as of 1,024 tokens) it ended runs 9 to 20% late, and L + g C lay 2 to 3
     times as far above its least value as under this rule, which ended them 3% early to 8% late.
 
+    The losses are those of the training batches. On text that is passed again and again they
+    fall further than the losses of new text, so that such a run goes on for too long.
+
     A weight or temperature that changes on a schedule changes what is minimized, so that the
     slope of the loss is not what training gains: such runs cannot be adaptive.
     """

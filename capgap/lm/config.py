@@ -151,6 +151,11 @@ class RunConfig:
         require_member("run", "half", self.half, HALVES)
         require_member("run", "precision", self.precision, PRECISIONS)
         require_member("run", "divergence", self.divergence, DIVERGENCES)
+        if self.adaptive and (self.weight_schedule or self.temperature_schedule):
+            raise InputError(
+                "run: the end of an adaptive run is not known beforehand; leave out the schedules"
+                " of weight and temperature"
+            )
         if self.teacher is None:
             self._check_untaught()
         else:

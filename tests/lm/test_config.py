@@ -94,9 +94,10 @@ def runs() -> st.SearchStrategy[RunConfig]:
     )
     outputs = st.sampled_from(["full", "hidden", "top-k:3", "top-k:3,tail=drop", "sampled:4"])
     modern = st.builds(
-        lambda student, teacher, stored, data_seed: dataclasses.replace(
+        lambda student, teacher, stored, data_seed, gain: dataclasses.replace(
             student,
             teacher=teacher,
+            adaptive=None if gain is None else AdaptiveCompute(least_gain=gain),
             distillation_weight=1.0,
             teacher_outputs=None if stored is None else TeacherOutputs.parse(stored),
             data_seed=data_seed,
@@ -105,6 +106,7 @@ def runs() -> st.SearchStrategy[RunConfig]:
         plain | elsewhere,
         st.none() | outputs,
         st.none() | st.integers(0, 9),
+        st.none() | st.floats(1e-15, 1e-9),
     )
     scheduled = st.builds(
         lambda student, teachers, start, rate, end, divergence, beta: dataclasses.replace(
@@ -116,7 +118,6 @@ def runs() -> st.SearchStrategy[RunConfig]:
             temperature_schedule=TemperatureSchedule(start=start, rate=rate, final=1.0),
             divergence=divergence,
             jsd_beta=beta,
-            adaptive=AdaptiveCompute(least_gain=rate),
         ),
         plain,
         st.tuples(plain, plain | elsewhere),
@@ -210,6 +211,8 @@ def test_settings_of_later_versions_leave_ids_as_they_were() -> None:
         ({"temperature_schedule": {"start": 1.0}}, "missing setting final, rate"),
         ({"further_teachers": [{"teacher": {}, "weight": 0.5}]}, "missing setting"),
         ({"adaptive": {"least_gain": 0.0}}, "never stops"),
+        ({"adaptive": {"least_gain": 1e-9}, "weight_schedule": {"start": 1.0, "end": 0.5}},
+         "not known beforehand"),
         ({"data_seed": -1}, "data_seed"),
     ],
 )  # fmt: skip

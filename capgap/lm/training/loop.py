@@ -282,7 +282,7 @@ def _result(student: Student, batches: Batches) -> Training:
         min(seen, batches.unique_tokens),
         student.meter.seconds,
         student.failure,
-        tuple(student.guard.events),
+        student.events,
     )
 
 

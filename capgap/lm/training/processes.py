@@ -14,7 +14,7 @@ from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from capgap.errors import InputError
+from capgap.errors import CapgapError, InputError
 
 __all__ = ["ALONE", "Processes", "joined", "own_device"]
 
@@ -121,6 +121,8 @@ def joined(device: str) -> Iterator[Processes]:
     ------
     InputError
         The variables are wrong or incomplete; the other processes did not come.
+    CapgapError
+        Another process ended before its time.
     """
     world = _world()
     if world == 1:
@@ -131,9 +133,14 @@ def joined(device: str) -> Iterator[Processes]:
         _open(rank, world, own_device(device))
     try:
         yield Processes(rank, world)
-    except BaseException:
+    except BaseException as error:
         # The others may be waiting for this process; closing would wait for them in turn.
         atexit.unregister(dist.destroy_process_group)
+        if isinstance(error, dist.DistError) or "gloo/transport" in str(error):
+            raise CapgapError(
+                f"train: process {rank} of {world} lost another one, which says why; what was"
+                " kept of the run is where the next start goes on"
+            ) from None
         raise
 
 
@@ -163,6 +170,7 @@ def _open(rank: int, world: int, device: str) -> None:
 def _take(device: str) -> torch.device:
     """Make a GPU the one of this process."""
     try:
+        torch.zeros(1, device=device)
         torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]

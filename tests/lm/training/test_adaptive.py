@@ -1,9 +1,10 @@
-"""Runs that stop by themselves: when, how the rate then falls, and that resuming changes nothing."""
+"""Runs that stop by themselves: when, how the rate then falls, and how they resume."""
 
 import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from capgap.lm.teacher_outputs import TeacherOutputs  # noqa: E402
 from capgap.lm.training import train, train_many  # noqa: E402
 from capgap.lm.training.adaptive import AdaptiveSchedule, make_schedule  # noqa: E402
 from capgap.lm.training.schedule import FixedSchedule  # noqa: E402
+from capgap.measurement.records import RunStore  # noqa: E402
+from capgap.measurement.runs import execute  # noqa: E402
 
 # A run of up to 4,096 batches of 1,024 tokens, whose losses scatter by 0.1 nats, as measured.
 NOISE = 0.1
@@ -145,14 +148,14 @@ def test_every_decision_is_told() -> None:
     below = [v < g and e < g / 2 for (_, v), e in zip(gains, errors, strict=True)]
     assert below == [False] * (len(gains) - 1) + [True]
     steps = [step for step, _ in gains]
-    assert all(b == math.ceil(a * 1.1) for a, b in zip(steps, steps[1:], strict=False))
+    assert all(b == math.ceil(a * 1.1) for a, b in pairwise(steps))
     assert events[-1][:2] == (steps[-1], "decay")
 
 
 def test_rates_rise_stay_and_fall_without_a_jump() -> None:
     """By hand: 200 steps at most, checks from 100 on; 5 of warm-up, decay over 25 to 0.001."""
     schedule = make_schedule(planned(0.9, steps=200, first=0.5))
-    rates = []
+    rates: list[float] = []
     while len(rates) < schedule.steps:
         rates.append(schedule.rate(len(rates)))
         schedule.observe(len(rates) - 1, 3.0 + 0.1 * (len(rates) % 2))
@@ -173,7 +176,7 @@ def test_the_last_tokens_are_the_decay() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])
 @pytest.mark.parametrize("settings", [{}, {"first": 1.0}, {"decay": 1.0}, {"decay": 1e-20}])
-def test_shortest_runs_end_and_have_positive_rates(steps: int, settings: dict[str, float]) -> None:
+def test_shortest_runs_end_and_have_positive_rates(steps: int, settings: dict[str, Any]) -> None:
     schedule = followed(planned(1e-12, steps=steps, **settings), lambda step: 2.0)
     assert schedule.steps == steps
     assert all(0 < schedule.rate(step) <= 1 for step in range(steps))
@@ -182,7 +185,8 @@ def test_shortest_runs_end_and_have_positive_rates(steps: int, settings: dict[st
 def test_the_warm_up_tells_nothing() -> None:
     """Warm-up to the first check, with losses of 50 or of 2: the same decisions, and later ones."""
     config = replace(planned(1e-12, steps=400, first=0.25), warmup_fraction=1.0)
-    one, two = (followed(config, lambda t, w=w: w if t < 100 else 2.0) for w in (2.0, 50.0))
+    one = followed(config, lambda step: 2.0)
+    two = followed(config, lambda step: 50.0 if step < 100 else 2.0)
     assert one.events == two.events
     assert one.events[0][0] > 100
 
@@ -236,6 +240,21 @@ def test_a_real_run_stops_by_itself(corpus: Corpus) -> None:
     assert train(unbounded, corpus, device=CPU).D == config.D
 
 
+def test_the_record_tells_what_was_spent_and_why(corpus: Corpus, tmp_path: Path) -> None:
+    """D and FLOPs are those of the tokens seen, not of the most possible."""
+    config = stopping(corpus)
+    store = RunStore(tmp_path / "runs")
+    execute(config, corpus, store)
+    record = store.read(config.id)
+    assert record.D < config.D
+    assert record.flops == run_flops(config.forward_flops, record.D)
+    gain, error, decay = record.events[-3:]
+    assert [kind for _, kind, _ in (gain, error, decay)] == ["gain", "gain error", "decay"]
+    assert gain[2] is not None
+    assert gain[2] < 1e-10
+    assert decay[2] == record.D
+
+
 @pytest.mark.parametrize("moment", ["plateau", "decay"])
 def test_an_adaptive_run_resumes_bit_identical(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -263,7 +282,7 @@ def test_teachers_that_run_along_count(corpus: Corpus) -> None:
     alone = planned(1e-12)
     teacher = planned(1e-12, depth=3)
     extra = {"teacher": teacher, "distillation_weight": 1.0}
-    online = RunConfig.from_dict({**alone.to_dict(), **{"teacher": None}, **extra})
+    online = RunConfig.from_dict({**alone.to_dict(), **extra})
     kept = RunConfig.from_dict(
         {**alone.to_dict(), **extra, "teacher_outputs": TeacherOutputs.parse("top-k:4")}
     )
