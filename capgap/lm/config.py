@@ -153,8 +153,8 @@ class RunConfig:
         require_member("run", "divergence", self.divergence, DIVERGENCES)
         if self.adaptive and (self.weight_schedule or self.temperature_schedule):
             raise InputError(
-                "run: the end of an adaptive run is not known beforehand; leave out the schedules"
-                " of weight and temperature"
+                "run: an adaptive run judges by its loss, which schedules of weight and temperature"
+                " change; leave them out"
             )
         if self.teacher is None:
             self._check_untaught()

@@ -22,6 +22,7 @@ def test_training_step(benchmark: Any, kind: str) -> None:
     from capgap.lm.config import ModelShape
     from capgap.lm.losses import token_loss
     from capgap.lm.model import Transformer
+    from capgap.lm.objective import Objective
 
     student, teacher = (Transformer(ModelShape(depth=d)) for d in (3, 5))
     optimizer = torch.optim.AdamW(student.parameters(), fused=True)
@@ -36,7 +37,7 @@ def test_training_step(benchmark: Any, kind: str) -> None:
         taught = forward() if weight else None
         logits = student(inputs).flatten(0, 1)
         optimizer.zero_grad()
-        token_loss(logits, targets, taught, distillation_weight=weight).total.backward()
+        token_loss(logits, targets, taught, Objective(distillation_weight=weight)).total.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
 

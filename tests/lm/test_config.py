@@ -212,7 +212,7 @@ def test_settings_of_later_versions_leave_ids_as_they_were() -> None:
         ({"further_teachers": [{"teacher": {}, "weight": 0.5}]}, "missing setting"),
         ({"adaptive": {"least_gain": 0.0}}, "never stops"),
         ({"adaptive": {"least_gain": 1e-9}, "weight_schedule": {"start": 1.0, "end": 0.5}},
-         "not known beforehand"),
+         "judges by its loss"),
         ({"data_seed": -1}, "data_seed"),
     ],
 )  # fmt: skip

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from capgap.compute import run_flops
-from capgap.errors import InputError
 from capgap.lm.adaptive import AdaptiveCompute
 from capgap.lm.config import RunConfig
 from capgap.lm.learning_curve import LearningCurve
@@ -18,18 +17,9 @@ LARGEST_ERROR = 0.5
 
 
 def make_schedule(config: RunConfig) -> Schedule:
-    """The schedule that a configuration asks for.
-
-    Raises
-    ------
-    InputError
-        An adaptive run whose objective changes on a schedule: its losses do not tell the gain.
-    """
+    """The schedule that a configuration asks for."""
     if config.adaptive is None:
         return FixedSchedule(config)
-    for name in ("weight_schedule", "temperature_schedule"):
-        if getattr(config, name) is not None:
-            raise InputError(f"adaptive compute: a {name} excludes it: the loss would change by it")
     return AdaptiveSchedule(config, config.adaptive)
 
 

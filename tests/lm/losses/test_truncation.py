@@ -63,8 +63,8 @@ def test_top_p_is_the_smallest_prefix_that_holds_p(seed: int, p: float) -> None:
 
 
 def test_top_p_keeps_the_token_that_crosses_p() -> None:
-    """Section 8, item 7 of the notes on the source: the printed formula keeps only prefixes
-    with mass <= p, so 0.6 of (.5, .3, .2) would be one token with mass .5."""
+    """The source document prints a formula that keeps only prefixes with mass <= p: for p =
+    0.6 of (.5, .3, .2) that is one token with mass .5, less than p."""
     logits = torch.tensor([[0.3, 0.5, 0.2]]).double().log()
     kept = keep_top_p(logits, 0.6)
     assert kept.indices.tolist() == [[1, 0]]

@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra 'lm'")
 
-from lm.training.runs_of_tests import CPU, corpus_in, random_teacher, same, small  # noqa: E402
+from lm.training.runs_of_tests import CPU, corpus_in, same, small  # noqa: E402
 from lm.training.test_resume import interrupted  # noqa: E402
 
 from capgap.compute import run_flops  # noqa: E402
@@ -21,7 +21,6 @@ from capgap.errors import InputError  # noqa: E402
 from capgap.lm.adaptive import AdaptiveCompute  # noqa: E402
 from capgap.lm.config import RunConfig  # noqa: E402
 from capgap.lm.corpus import Corpus  # noqa: E402
-from capgap.lm.objective import WeightSchedule  # noqa: E402
 from capgap.lm.teacher_outputs import TeacherOutputs  # noqa: E402
 from capgap.lm.training import train, train_many  # noqa: E402
 from capgap.lm.training.adaptive import AdaptiveSchedule, make_schedule  # noqa: E402
@@ -291,17 +290,6 @@ def test_teachers_that_run_along_count(corpus: Corpus) -> None:
     flops = 3 * alone.forward_flops
     assert gains[1] == pytest.approx(gains[0] * flops / (flops + teacher.forward_flops))
     assert gains[2] == gains[0]
-
-
-def test_an_objective_that_changes_is_refused(corpus: Corpus) -> None:
-    config = stopping(
-        corpus,
-        teacher=small(corpus, half="teacher"),
-        distillation_weight=1.0,
-        weight_schedule=WeightSchedule(start=0.0, end=1.0),
-    )
-    with pytest.raises(InputError, match="weight_schedule excludes it"):
-        train(config, corpus, teacher=random_teacher(small(corpus)), device=CPU)
 
 
 def test_without_it_the_schedule_is_fixed(corpus: Corpus) -> None:

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra 'lm'")
 
 from lm.training import work_of_processes as work  # noqa: E402
 
-from capgap.errors import InputError  # noqa: E402
+from capgap.errors import CapgapError, InputError  # noqa: E402
 from capgap.lm.corpus import load_text  # noqa: E402
 from capgap.lm.training import ALONE, Processes, joined, own_device, train  # noqa: E402
 from capgap.measurement.records import RunRecord, RunStore  # noqa: E402
@@ -111,7 +111,7 @@ def test_shares_are_all_rows_once() -> None:
     for world in range(1, 6):
         for rows in range(world, 12):
             shares = [list(Processes(rank, world).share(rows)) for rank in range(world)]
-            assert sum(shares, []) == list(range(rows))
+            assert [row for share in shares for row in share] == list(range(rows))
             assert {len(share) for share in shares} <= {rows // world, rows // world + 1}
 
 
@@ -164,6 +164,16 @@ def test_a_wrong_environment_is_told_in_one_line(
     with pytest.raises(InputError, match=words) as caught, joined("cpu"):
         pass
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_lost_process_is_told_in_one_line(environment: pytest.MonkeyPatch) -> None:
+    """What gloo says when the other end has gone; anything else is left as it is."""
+    environment.setattr(torch.distributed, "is_initialized", lambda: True)
+    gone = "[third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: reset by peer."
+    with pytest.raises(CapgapError, match="process 0 of 2 lost another"), joined("cpu"):
+        raise RuntimeError(gone)
+    with pytest.raises(RuntimeError, match="shapes"), joined("cpu"):
+        raise RuntimeError("shapes do not match")
 
 
 @pytest.mark.parametrize(
