@@ -1,5 +1,6 @@
 """Progress bars on a terminal, silence in a pipe."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ def bars() -> Progress:
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[note]}"),
         console=console,
-        disable=not sys.stderr.isatty(),
+        # Of several processes under torchrun, the first one draws.
+        disable=not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0",
         transient=True,
     )
 

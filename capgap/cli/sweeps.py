@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def run_sweep_file(options: argparse.Namespace) -> None:
     from capgap.measurement.engines import make_engine
     from capgap.measurement.sweep import SweepPlan, expand, read_sweep, run_sweep
 
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise InputError("sweep: torchrun is for one run (capgap train); start sweeps without it")
     if options.threads < 1:
         raise InputError(f"threads = {options.threads} must be at least 1")
     text, contents = read_sweep(options.file)

@@ -108,7 +108,11 @@ class RunRecord:
         names = [field.name for field in dataclasses.fields(self) if field.name != "config"]
         values: dict[str, Any] = {"config": self.config.to_dict()}
         values |= {name: getattr(self, name) for name in names}
-        values["machine"] = dataclasses.asdict(self.machine)
+        values["machine"] = {  # without what came later and does not differ from before
+            field.name: getattr(self.machine, field.name)
+            for field in dataclasses.fields(Machine)
+            if getattr(self.machine, field.name) != field.default
+        }
         if not self.events:
             del values["events"]  # as records were written before there were any
         return {"format": FORMAT, "id": self.id, **json.loads(json.dumps(values))}
