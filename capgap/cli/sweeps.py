@@ -84,8 +84,9 @@ def run_sweep_file(options: argparse.Namespace) -> None:
     plan = SweepPlan(text, expand(contents, load_corpus(list(text)).fingerprint))
     store = RunStore(options.runs)
     done = frozenset(config.id for config in plan.configs if store.has(config.id))
+    own = SweepPlan(text, plan.part(options.share))
     if options.dry_run:
-        for config in plan.configs:
+        for config in own.configs:
             print(f"{config.id}  {'made' if config.id in done else 'to do'}  {describe(config)}")
         return
     engine = make_engine(
@@ -95,7 +96,7 @@ def run_sweep_file(options: argparse.Namespace) -> None:
         gpus_per_run=options.gpus_per_run,
         address=options.address,
     )
-    with sweep_progress(plan, done, quiet_lines=options.json) as report:
+    with sweep_progress(own, done, quiet_lines=options.json) as report:
         records = run_sweep(
             plan,
             store,

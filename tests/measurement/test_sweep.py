@@ -1,5 +1,7 @@
 """Sweeps: expansion of files; kill -9 of the sweep and of its workers, and resumption."""
 
+import dataclasses
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -9,10 +11,15 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from measurement.engines.fake_engine import HereEngine
 
 from capgap.errors import CapgapError, InputError
+from capgap.lm.config import RunConfig
+from capgap.lm.corpus import load_text
+from capgap.measurement.engines import make_engine
 from capgap.measurement.records import RunRecord, RunStore
 from capgap.measurement.sweep import SweepEvent, SweepPlan, expand, read_sweep, run_sweep
 
@@ -94,9 +101,164 @@ def test_bad_files_are_refused(tmp_path: Path, text: str, words: str) -> None:
         expand(read_sweep(write(tmp_path, text))[1], "c")
 
 
+GROUPS = """
+[defaults]
+sequence_length = 64
+divergence = "jsd"
+
+[[runs]]
+depth = 1
+tokens = 4096
+distillation_weight = 1.0
+teacher = {depth = 2, tokens = 4096, half = "teacher"}
+temperature_schedule = {start = 2.0, rate = 3.0, final = 1.0}
+"""
+PAIR = '{teacher = {depth = [3, 4], tokens = 4096, half = "teacher"}, weight = 0.3}'
+
+
+def test_list_of_further_teachers_is_one_value(tmp_path: Path) -> None:
+    """One group of two entries, the first a grid of two depths: two runs, not four."""
+    text = GROUPS + f"further_teachers = [{PAIR}, {PAIR.replace('[3, 4]', '5')}]\n"
+    configs = expand(read_sweep(write(tmp_path, text))[1], "c")
+    students = [config for config in configs if config.teacher is not None]
+    assert [[t.N for t, _ in config.teachers] for config in students] == [
+        [RunConfig(depth=d, tokens=4096, corpus="c").N for d in (2, first, 5)] for first in (3, 4)
+    ]
+    assert [[w for _, w in config.teachers] for config in students] == [[0.4, 0.3, 0.3]] * 2
+    # Teachers of all kinds come first, with the defaults that are not a student's own.
+    assert [c.depth for c in configs] == [2, 3, 5, 1, 4, 1]
+    assert {c.sequence_length for c in configs} == {64}
+    assert {c.divergence for c in configs if c.teacher is None} == {"forward-kl"}
+
+
+def test_list_of_lists_of_further_teachers_is_a_grid(tmp_path: Path) -> None:
+    one = PAIR.replace("[3, 4]", "3")
+    text = GROUPS + f"further_teachers = [[{one}], [{one}, {one.replace('3,', '4,')}], []]\n"
+    configs = expand(read_sweep(write(tmp_path, text))[1], "c")
+    assert [len(c.teachers) for c in configs if c.teacher is not None] == [2, 3, 1]
+
+
+def test_teacher_outputs_are_a_grid_of_forms(tmp_path: Path) -> None:
+    text = '[[runs]]\ndepth=1\ntokens=4096\ndistillation_weight=1\n' \
+        'teacher_outputs=["full", "top-k:12,tail=drop"]\n' \
+        'teacher={depth=2, tokens=4096, half="teacher"}\n'  # fmt: skip
+    configs = expand(read_sweep(write(tmp_path, text))[1], "c")
+    assert [c.teacher_outputs and c.teacher_outputs.label for c in configs] == [
+        None, "full", "top-k:12,tail=drop",
+    ]  # fmt: skip
+
+
+def test_teacher_from_elsewhere_is_not_a_run_and_takes_no_defaults(tmp_path: Path) -> None:
+    text = '[defaults]\nseed=3\n[[runs]]\ndepth=1\ntokens=4096\ndistillation_weight=1\n' \
+        'teacher={name="m", sha256="a", vocab_size=256, N=10, forward_flops=20.0,' \
+        ' sequence_length=512, tokenizer="b"}\n'  # fmt: skip
+    (config,) = expand(read_sweep(write(tmp_path, text))[1], "c")
+    assert config.teacher is not None
+    assert config.teacher.N == 10
+
+
+@pytest.mark.parametrize("value", ["3", "[3]", "{teacher = {depth = 2, tokens = 1}}", "[[1], [2]]"])
+def test_further_teachers_of_another_form_are_refused(tmp_path: Path, value: str) -> None:
+    text = GROUPS + f"further_teachers = {value}\n"
+    with pytest.raises(InputError, match="further_teachers must be a list of tables"):
+        expand(read_sweep(write(tmp_path, text))[1], "c")
+
+
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         read_sweep(tmp_path / "none.toml")
+
+
+@pytest.fixture
+def small(text_folder: Path) -> SweepPlan:
+    """A teacher and four students that can share a pass of it: two sizes, two seeds."""
+    pytest.importorskip("torch", reason="needs the extra 'lm'")
+    grid = {
+        "aspect_ratio": 8, "sequence_length": 32, "tokens": 1024, "depth": [1, 2],
+        "half": "student", "data_seed": 0, "seed": [0, 1], "distillation_weight": 1.0,
+        "teacher": {"aspect_ratio": 8, "sequence_length": 32, "tokens": 1024, "depth": 1,
+                    "half": "teacher"},
+    }  # fmt: skip
+    text = (str(text_folder),)
+    return SweepPlan(text, expand({"runs": [grid]}, load_text(text).fingerprint))
+
+
+def test_students_made_together_have_the_records_of_students_made_alone(
+    small: SweepPlan, tmp_path: Path
+) -> None:
+    alone, together = HereEngine(), HereEngine()
+    expected = run_sweep(small, RunStore(tmp_path / "alone"), engine=alone)
+    records = run_sweep(small, RunStore(tmp_path / "together"), engine=together, together=3)
+    assert [len(job.configs) for job in alone.jobs] == [1, 1, 1, 1, 1]
+    assert [len(job.configs) for job in together.jobs] == [1, 3, 1]
+    assert outcomes(records) == outcomes(expected)
+
+
+def test_shares_make_their_runs_alone(small: SweepPlan, tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    first = run_sweep(small, store, engine=HereEngine(), share=(0, 2))
+    assert [r.id for r in first] == [c.id for c in small.configs[0::2]]
+    assert len(list(store)) == 3
+    second = run_sweep(small, store, engine=HereEngine(), share=(1, 2))
+    assert [r.id for r in second] == [c.id for c in small.configs[1::2]]
+
+
+def test_share_tells_that_the_teacher_of_another_share_failed(
+    small: SweepPlan, tmp_path: Path
+) -> None:
+    store = RunStore(tmp_path / "runs")
+    (made,) = run_sweep(SweepPlan(small.text, small.configs[:1]), store, engine=HereEngine())
+    store.write(dataclasses.replace(made, status="failed", failure="diverged", loss=None))
+    with pytest.raises(CapgapError, match=r"1 of 1 .*the teacher .* failed: diverged"):
+        run_sweep(
+            SweepPlan(small.text, small.configs[:2]), store, engine=HereEngine(), share=(1, 2)
+        )
+
+
+def test_teacher_in_another_folder_is_not_made_again(small: SweepPlan, tmp_path: Path) -> None:
+    elsewhere = RunStore(tmp_path / "teachers")
+    pair = SweepPlan(small.text, small.configs[:2])
+    run_sweep(SweepPlan(small.text, small.configs[:1]), elsewhere, engine=HereEngine())
+    engine, store = HereEngine(), RunStore(tmp_path / "runs")
+    records = run_sweep(pair, store, engine=engine, teachers=[elsewhere])
+    assert [job.configs for job in engine.jobs] == [(pair.configs[1],)]
+    assert [r.id for r in records] == [c.id for c in pair.configs]
+    assert [r.id for r in store] == [pair.configs[1].id]
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"engine": "slurm"}, "must be one of local, ray"),
+        ({"processes": 0}, "at least 1"),
+        ({"together": 0}, "at least 1"),
+        ({"share": (2, 2)}, "must be I/N"),
+        ({"engine": HereEngine(), "processes": 2}, "option of the engine"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    small: SweepPlan, tmp_path: Path, options: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(InputError, match=rule):
+        run_sweep(small, RunStore(tmp_path), **options)
+
+
+def test_options_of_ray_need_ray() -> None:
+    with pytest.raises(InputError, match=r"gpus_per_run = 0\.5 needs the engine ray"):
+        make_engine("local", gpus_per_run=0.5)
+    with pytest.raises(InputError, match=r"gpus_per_run = 1\.5 must lie"):
+        make_engine("ray", gpus_per_run=1.5)
+
+
+def test_missing_ray_is_one_line(
+    small: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "ray" else find(name)
+    )
+    with pytest.raises(CapgapError, match=r"needs ray: pip install 'capgap\[cluster\]'"):
+        run_sweep(small, RunStore(tmp_path), engine="ray")
 
 
 # What follows trains: each run is a process of its own and takes seconds to start.
@@ -109,8 +271,6 @@ def sweep(text_folder: Path, tmp_path: Path) -> Path:
 
 
 def plan_of(path: Path) -> SweepPlan:
-    from capgap.lm.corpus import load_text
-
     text, contents = read_sweep(path)
     return SweepPlan(text, expand(contents, load_text(text).fingerprint))
 

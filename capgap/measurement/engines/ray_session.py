@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import socket
 import sys
 import threading
 from typing import Any, TextIO
@@ -67,16 +68,24 @@ class Session:
 
     def _connect(self, address: str | None) -> None:
         try:
+            _knock(address or os.environ.get("RAY_ADDRESS"))
             self.ray.init(
                 address=address,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             where = address or os.environ.get("RAY_ADDRESS", "this machine")
             self.close()
             raise CapgapError(f"sweep: no Ray cluster at {where}: {one_line(error)}") from None
+
+
+def _knock(address: str | None) -> None:
+    """Raise an OSError where nobody listens: Ray would go on trying for many minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 class _WithoutRay:

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from capgap.errors import CapgapError, InputError
 from capgap.lm.config import RunConfig
 from capgap.measurement.engines import scheduling
 from capgap.measurement.engines.interface import Job, SweepEvent, Workplace
+from capgap.measurement.engines.ray_session import Session
 from capgap.measurement.engines.ray_tasks import RayEngine
 from capgap.measurement.engines.ray_worker import run_task
 from capgap.measurement.records import RunStore
@@ -233,6 +235,21 @@ def test_a_cluster_that_was_there_stays(tmp_path: Path) -> None:
     engine.close()  # twice is harmless
     assert ray.is_initialized()
     assert ray.get_runtime_context().get_node_id() == before
+    assert sys.stdout is output
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_address_where_nobody_listens_is_told_at_once(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray was asked to connect"))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with socket.socket() as bound:  # a port of ours on which nobody listens
+        bound.bind(("127.0.0.1", 0))
+        address, output = form.format(bound.getsockname()[1]), sys.stdout
+        with pytest.raises(CapgapError, match=f"no Ray cluster at {address}: Connection"):
+            Session(address)
     assert sys.stdout is output
 
 
