@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import capgap
 from capgap.cli import (
+    bench,
+    cache,
     corpus,
     export,
     fits,
@@ -22,7 +24,18 @@ from capgap.errors import CapgapError
 
 __all__ = ["main"]
 
-MODULES = (reproduce, planning, thresholds, fits, training, sweeps, runs, export, corpus)
+MODULES = (
+    reproduce, planning, thresholds, fits, training, cache, sweeps, runs, export, bench, corpus,
+)  # fmt: skip
+
+# Packages that are not always there, and the extra that brings them.
+EXTRAS = {
+    "torch": "lm",
+    "safetensors": "lm",
+    "transformers": "lm,hf",
+    "tokenizers": "lm,hf",
+    "ray": "lm,cluster",
+}
 
 DESCRIPTION = """\
 When does a language model learn better from a teacher, and why can a stronger
@@ -76,9 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
         )
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors"):
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
-        return _fail(f"this command needs {error.name}: pip install 'capgap[lm]'")
+        return _fail(f"this command needs {error.name}: pip install 'capgap[{extra}]'")
     except KeyboardInterrupt:
         print("capgap: interrupted; finished runs are kept", file=sys.stderr)
         return 130

@@ -13,7 +13,8 @@ from capgap.cli.options import count
 
 COMMANDS = [
     [], ["train"], ["distill"], ["sweep"], ["runs"], ["reproduce"], ["corpus"],
-    ["corpus", "build"], ["corpus", "info"],
+    ["corpus", "build"], ["corpus", "info"], ["cache"], ["cache", "build"], ["cache", "verify"],
+    ["cache", "stats"], ["export"], ["bench"],
 ]  # fmt: skip
 SMALL = ["--aspect-ratio", "8", "--sequence-length", "32"]
 
@@ -36,7 +37,9 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str], command: list[s
         assert "example:\n  capgap" in out
 
 
-@pytest.mark.parametrize("command", ["train", "distill", "sweep", "runs", "reproduce"])
+@pytest.mark.parametrize(
+    "command", ["train", "distill", "sweep", "runs", "reproduce", "export", "bench"]
+)
 def test_commands_that_programs_read_offer_json(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -53,8 +56,9 @@ def test_examples_parse() -> None:
             if hasattr(action, "choices") and isinstance(action.choices, dict):
                 parsers += list(action.choices.values())
         if parser.epilog:
-            examples += [part.split()[1:] for part in parser.epilog.split("\n  ")[1].split("&&")]
-    assert len(examples) >= 8
+            lines = parser.epilog.split("\n  ")[1:]
+            examples += [part.split()[1:] for line in lines for part in line.split("&&")]
+    assert len(examples) >= 20
     for words in examples:
         build_parser().parse_args(words)
 
