@@ -143,7 +143,7 @@ def test_commands_work_in_the_order_given(
     for folder in ("simulations", "figures"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
-    assert len(commands()) == 18
+    assert len(commands()) == 24
     for line in commands():
         assert main(shlex.split(line)[1:]) == 0, line
         assert capsys.readouterr().out, line

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,8 +56,9 @@ def add_teacher_options(parser: argparse.ArgumentParser) -> None:
         " the first has the weight that the others leave",
     )  # fmt: skip
     parser.add_argument(
-        "--teacher-runs", type=Path, metavar="DIR", help="folder of the teachers, if another"
-    )
+        "--teacher-runs", type=Path, action="append", default=[], metavar="DIR",
+        help="another folder where teachers are; may be repeated",
+    )  # fmt: skip
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER",
         help="stored outputs (capgap cache build) in place of a running teacher; they settle"
@@ -113,9 +115,22 @@ def lesson_of(options: argparse.Namespace) -> Lesson:
         return _foreign(foreign[0], options, settings)
     if options.cache is not None:
         return _cached(options, settings)
-    place = RunStore(options.teacher_runs or options.runs)
-    settings |= _teachers([_split(text) for text in options.teacher], place)
-    return Lesson(load_corpus(options.text), settings, [place])
+    places = _places(options)
+    settings |= _teachers([_split(text) for text in options.teacher], places)
+    return Lesson(load_corpus(options.text), settings, places)
+
+
+def _places(options: argparse.Namespace) -> list[RunStore]:
+    """Folders where teachers may be: those named, then that of the run."""
+    return [RunStore(folder) for folder in (*options.teacher_runs, options.runs)]
+
+
+def _config_of(name: str, places: list[RunStore]) -> RunConfig:
+    """The configuration of a run, from the first folder that has it."""
+    for place in places[:-1]:
+        with suppress(InputError):
+            return place.read(name).config
+    return places[-1].read(name).config
 
 
 def _loss_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -161,9 +176,9 @@ def _split(text: str) -> tuple[str, float | None]:
         return text, None  # a colon in a path
 
 
-def _teachers(named: list[tuple[str, float | None]], place: RunStore) -> dict[str, Any]:
+def _teachers(named: list[tuple[str, float | None]], places: list[RunStore]) -> dict[str, Any]:
     """The first teacher and the shares of the others."""
-    configs: list[RunConfig] = [place.read(name).config for name, _ in named]
+    configs: list[RunConfig] = [_config_of(name, places) for name, _ in named]
     first = named[0][1]
     weights = [weight for _, weight in named[1:]]
     if None in weights:
@@ -202,8 +217,8 @@ def _cached(options: argparse.Namespace, settings: dict[str, Any]) -> Lesson:
         raise InputError("distill: the cache knows its teacher; leave out --teacher")
     if isinstance(stored["teacher"], ExternalModel):
         raise InputError("distill: the tokens of this cache's teacher are needed: --teacher FOLDER")
-    place = RunStore(options.teacher_runs or options.runs)
-    return Lesson(load_corpus(options.text), {**settings, **stored}, [place], cache=options.cache)
+    corpus = load_corpus(options.text)
+    return Lesson(corpus, {**settings, **stored}, _places(options), cache=options.cache)
 
 
 def _stored(options: argparse.Namespace) -> dict[str, Any]:
