@@ -4,6 +4,9 @@ Source: Busbridge et al. 2025, arXiv 2502.08606, appendix I. Embedding and outpu
 are untied. Initialization is ours (the paper gives none): matrices N(0, 1/fan_in), the
 two that write into the residual stream divided by sqrt(2 n_layers), embedding N(0, 1),
 gains 1, head 0, so that an untrained model predicts exactly the uniform distribution.
+
+The modules say what is computed, and compute it on a GPU. On the CPU the same parameters
+go through `capgap.lm.fused`, which gives the same results up to rounding, faster.
 """
 
 import math
@@ -12,12 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from capgap.lm.config import ModelShape
+from capgap.lm.fused.attention import AttentionLayer
+from capgap.lm.fused.feed_forward import FeedForwardLayer
+from capgap.lm.fused.norm import NormalizedTokens
+from capgap.lm.shape import ModelShape
 
 __all__ = ["Transformer"]
 
 ROPE_BASE = 500_000.0
 NORM_EPSILON = 1e-6
+
+# The fused attention keeps T / 2 probabilities per head and token for the backward pass;
+# the rest of a block keeps about 24 d_head numbers. Beyond this length the first outweighs
+# the second, and attention that keeps none is used.
+LONGEST_FUSED = 512
 
 
 class Attention(nn.Module):
@@ -72,6 +83,20 @@ class Block(nn.Module):
         x = x + self.attention(self.attention_norm(x), cos, sin)
         return x + self.ffn(self.ffn_norm(x))  # type: ignore[no-any-return]
 
+    def fused(self, x: Tensor, cos: Tensor, sin: Tensor, kind: torch.dtype) -> Tensor:
+        """The same map of (d_model, batch x time), by the layers of `capgap.lm.fused`.
+
+        `cos` and `sin` have shape (d_head / 2, 1, time); `kind` is the dtype of products.
+        """
+        a, f = self.attention, self.ffn
+        x = AttentionLayer.apply(  # type: ignore[no-untyped-call]
+            *(x, self.attention_norm.weight, a.qkv.weight, a.out.weight),
+            *(a.q_norm.weight, a.k_norm.weight, cos, sin, NORM_EPSILON, kind),
+        )
+        return FeedForwardLayer.apply(  # type: ignore[no-any-return, no-untyped-call]
+            x, self.ffn_norm.weight, f.gate_up.weight, f.down.weight, NORM_EPSILON, kind
+        )
+
 
 class Transformer(nn.Module):
     """Decoder-only language model.
@@ -123,17 +148,63 @@ class Transformer(nn.Module):
         Tensor
             Shape (batch, time, vocab_size); position t depends on tokens up to t only.
         """
+        return self.head(self.hidden(tokens))  # type: ignore[no-any-return]
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """Normalized states that the head reads.
+
+        Parameters
+        ----------
+        tokens : Tensor
+            Integers, shape (batch, time).
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, time, d_model).
+        """
         time = tokens.shape[1]
         cos, sin = self.cos[:time], self.sin[:time]  # type: ignore[index]
         x = self.embedding(tokens)
+        if fused_layers_apply(x):
+            return self._hidden_fused(x, cos, sin)
         for block in self.blocks:
             x = block(x, cos, sin)
-        return self.head(self.norm(x))  # type: ignore[no-any-return]
+        return self.norm(x)  # type: ignore[no-any-return]
+
+    def _hidden_fused(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        kind = product_dtype(x)
+        with torch.autocast(x.device.type, enabled=False):
+            columns = x.flatten(0, 1).T.contiguous()
+            cos, sin = (table.permute(2, 1, 0).contiguous() for table in (cos, sin))
+            for block in self.blocks:
+                columns = block.fused(columns, cos, sin, kind)  # type: ignore[operator]
+            rows = NormalizedTokens.apply(  # type: ignore[no-untyped-call]
+                columns, self.norm.weight, NORM_EPSILON
+            )
+        return rows.view_as(x)  # type: ignore[no-any-return]
 
     def count_non_embedding(self) -> int:
         """Parameters outside embedding and head, counted in the module itself."""
         outside = ("embedding.", "head.")
         return sum(p.numel() for n, p in self.named_parameters() if not n.startswith(outside))
+
+
+def product_dtype(x: Tensor) -> torch.dtype:
+    """Of matrix products: that of `x`, or autocast's for float32, as torch's layers do."""
+    lowered = torch.is_autocast_enabled(x.device.type) and x.dtype == torch.float32
+    return torch.get_autocast_dtype(x.device.type) if lowered else x.dtype
+
+
+def fused_layers_apply(x: Tensor) -> bool:
+    """Whether activations (batch, time, d_model) take the layers of `capgap.lm.fused`.
+
+    On the CPU, up to `LONGEST_FUSED` tokens. torch.compile gets the plain layers in float32
+    and the fused ones in half precision: measured, each is what it makes faster code of.
+    """
+    if x.device.type != "cpu" or x.shape[1] > LONGEST_FUSED:
+        return False
+    return not torch.compiler.is_compiling() or product_dtype(x) != x.dtype
 
 
 def rope_tables(length: int, d_head: int) -> tuple[Tensor, Tensor]:

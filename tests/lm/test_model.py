@@ -1,6 +1,8 @@
 """The transformer: causality, parameter count, initialization, positions."""
 
+import functools
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs the extra 'lm'")
 
+from capgap.lm.checkpoint import load_model  # noqa: E402
 from capgap.lm.config import ModelShape  # noqa: E402
 from capgap.lm.model import Transformer, rope_tables, rotate  # noqa: E402
+
+FOLDER = Path(__file__).parents[2] / "simulations" / "runs"
 
 shapes = st.builds(
     ModelShape,
@@ -160,3 +165,115 @@ def test_gradient_agrees_with_finite_differences(shape: ModelShape, seed: int) -
 
     h = 1e-5
     assert (moved(h) - moved(-h)) / (2 * h) == pytest.approx(slope, rel=1e-5, abs=1e-6)
+
+
+def by_modules(model: "Transformer", tokens: "torch.Tensor") -> "torch.Tensor":
+    """Logits through the plain modules, whatever the device."""
+    x = model.embedding(tokens)
+    for block in model.blocks:
+        x = block(x, model.cos[: tokens.shape[1]], model.sin[: tokens.shape[1]])
+    return model.head(model.norm(x))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)], ids=["float64", "float32"]
+)
+@pytest.mark.parametrize("depth", [1, 3])
+def test_fused_layers_compute_what_the_modules_say(
+    depth: int, dtype: str, tolerance: float
+) -> None:
+    """Logits and every gradient, relative to the largest entry; rounding of the dtype."""
+    shape = ModelShape(depth=depth, sequence_length=100)
+    model = randomized(shape, depth).to(getattr(torch, dtype))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.1 * torch.randn(p.shape, generator=generator).to(p.dtype)
+    tokens = torch.randint(256, (3, 100), generator=generator)
+    found, expected = model(tokens), by_modules(model, tokens)
+    assert torch.allclose(
+        found, expected, rtol=0, atol=tolerance * float(expected.detach().abs().max())
+    )
+    above = torch.randn(found.shape, generator=generator).to(found.dtype)
+    parameters = list(model.parameters())
+    for one, other in zip(
+        torch.autograd.grad(found, parameters, above),
+        torch.autograd.grad(expected, parameters, above),
+        strict=True,
+    ):
+        assert torch.allclose(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
+
+
+def test_head_reads_hidden_states() -> None:
+    model = randomized(ModelShape(depth=2, sequence_length=16), 0)
+    tokens = torch.arange(32).view(2, 16)
+    states = model.hidden(tokens)
+    assert states.shape == (2, 16, model.shape.d_model)
+    assert torch.equal(torch.nn.functional.linear(states, model.head.weight), model(tokens))
+
+
+def test_names_of_weights_are_those_of_committed_files() -> None:
+    names = set(Transformer(ModelShape(depth=1)).state_dict())
+    block = ("attention_norm", "attention.qkv", "attention.out", "attention.q_norm",
+             "attention.k_norm", "ffn_norm", "ffn.gate_up", "ffn.down")  # fmt: skip
+    expected = {"embedding.weight", "norm.weight", "head.weight"}
+    assert names == expected | {f"blocks.0.{name}.weight" for name in block}
+
+
+def test_committed_weights_lose_what_they_lost() -> None:
+    """A trained model, logits up to 30: the loss of text through fused layers and modules."""
+    file = FOLDER / "bb019c9a39058c9d.safetensors"
+    model = load_model(ModelShape(depth=3), file)
+    text = b" ".join([b"The state of the union is what its laws and its people make of it."] * 8)
+    tokens = torch.tensor(list(text[:513]))
+    with torch.no_grad():
+        found, expected = (
+            float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[1:]))
+            for logits in (
+                run(tokens[:-1].view(2, 256))
+                for run in (model, functools.partial(by_modules, model))
+            )
+        )
+    assert 0.5 < expected < 5
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_half_precision_products_keep_float32_weights_and_gradients() -> None:
+    """bfloat16 rounds to 2^-9; over 2 layers logits agree to a few per cent of their size."""
+    model = randomized(ModelShape(depth=2, sequence_length=64), 3).float()
+    tokens = torch.randint(256, (2, 64), generator=torch.Generator().manual_seed(0))
+    exact = model(tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(tokens)
+    rough.float().square().mean().backward()
+    assert rough.dtype == torch.bfloat16
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in model.parameters())
+    error = float((rough.float() - exact).detach().norm() / exact.detach().norm())
+    assert 1e-4 < error < 0.03  # not float32 in disguise, and no worse than its rounding
+
+
+def test_same_bits_each_time() -> None:
+    model = randomized(ModelShape(depth=2, sequence_length=100), 3).float()
+    tokens = torch.randint(256, (2, 100), generator=torch.Generator().manual_seed(0))
+
+    def gradients() -> "list[torch.Tensor]":
+        return list(torch.autograd.grad(model(tokens).square().mean(), list(model.parameters())))
+
+    assert all(torch.equal(a, b) for a, b in zip(gradients(), gradients(), strict=True))
+
+
+def test_long_sequences_take_attention_that_keeps_no_probabilities() -> None:
+    model = randomized(ModelShape(depth=1, aspect_ratio=2, vocab_size=3, sequence_length=520), 0)
+    tokens = torch.randint(3, (1, 520), generator=torch.Generator().manual_seed(0))
+    states = model.hidden(tokens)
+    assert "NormalizedTokens" not in str(_first_function(states))
+    short = model.hidden(tokens[:, :512])
+    assert "NormalizedTokens" in str(_first_function(short))
+    assert torch.allclose(short, states[:, :512], atol=1e-10)
+
+
+def _first_function(x: "torch.Tensor") -> object:
+    node = x.grad_fn
+    while type(node).__name__.startswith(("View", "UnsafeView")):
+        node = node.next_functions[0][0]
+    return node

@@ -17,6 +17,7 @@ from torch import nn
 from capgap.errors import InputError
 from capgap.lm.batches import Batches
 from capgap.lm.config import RunConfig
+from capgap.lm.memory import keep_freed_memory
 from capgap.lm.model import Transformer
 from capgap.lm.text import Text
 from capgap.lm.training.checkpoints import Checkpoints
@@ -160,6 +161,7 @@ def train_many(
         As in `train`; or students that cannot share batches (the setting is named).
     """
     first = _check(configs, corpus, teacher, device, processes)
+    keep_freed_memory()
     batches = Batches(
         corpus.stream(first.half), first.batch_size, first.sequence_length, first.order_seed
     )
