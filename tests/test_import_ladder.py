@@ -27,7 +27,7 @@ LADDER: dict[str, set[str]] = {
     "measurement": {"lm"},
     # Sampled kernel models are free of torch unless asked for it, like the records.
     "comparison": {"theory", "prediction", "measurement.records", "measurement.kernel"},
-    "plotting": {"theory", "comparison", "measurement.records"},
+    "plotting": {"theory", "comparison", "measurement.records", "measurement.calibration"},
     "report": {"plotting", "comparison", "measurement.records", "theory"},
     "reproduce": {"theory", "prediction", "lm", "measurement", "comparison", "plotting", "report"},
     "__main__": {"cli"},

@@ -10,6 +10,7 @@ from capgap.comparison.measured import FittedLaw
 from capgap.files import write_atomically
 from capgap.measurement.records import RunRecord
 from capgap.report import Picture, Section, Table, render
+from capgap.reproduce.calibration import calibration_sections
 from capgap.reproduce.captions import CAPTIONS
 from capgap.reproduce.findings import (
     coverage,
@@ -47,6 +48,7 @@ def write_report(result: Reproduction) -> Path:
             *_audit_sections(result),
             *fitter_sections(result),
             *rate_sections(result),
+            *calibration_sections(result),
             _doubts_section(result),
             _provenance_section(result),
         ),

@@ -118,7 +118,7 @@ def _notes(
     counts = (
         (failed, "failed and are not used"),
         (filtered, "do not fulfil the filters and are not used"),
-        (mixed, "are neither supervised nor taught by lambda = 1, tau = 1, forward KL and are not used"),
+        (mixed, "are not of the paper's recipe (lambda = 1, tau = 1, forward KL) and are not used"),
         (shallow, "are of models with one layer, often off the law: depth>=2 leaves them out"),
     )
     return tuple(f"{count} runs {what}" for count, what in counts if count)

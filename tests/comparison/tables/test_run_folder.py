@@ -60,7 +60,7 @@ def test_both_tables_hold_the_usable_runs_and_only_those(
     assert tables.failed == 2
     assert tables.notes[:2] == (
         "2 runs failed and are not used",
-        "1 runs are neither supervised nor taught by lambda = 1, tau = 1, forward KL and are not used",
+        "1 runs are not of the paper's recipe (lambda = 1, tau = 1, forward KL) and are not used",
     )
     assert "5 runs are of models with one layer" in tables.notes[2]
     assert np.all(tables.supervised.standard_error == 0.02)
