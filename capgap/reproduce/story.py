@@ -24,6 +24,7 @@ from capgap.reproduce.findings import (
     worth,
 )
 from capgap.reproduce.fitter import fitter_sections
+from capgap.reproduce.harness import harness_sections
 from capgap.reproduce.job import Reproduction
 from capgap.reproduce.learning_rates import rate_sections
 from capgap.reproduce.solvable import solvable_sections
@@ -48,6 +49,7 @@ def write_report(result: Reproduction) -> Path:
             *_audit_sections(result),
             *fitter_sections(result),
             *rate_sections(result),
+            *harness_sections(result),
             *calibration_sections(result),
             _doubts_section(result),
             _provenance_section(result),
