@@ -10,6 +10,7 @@ import capgap
 from capgap.cli import (
     bench,
     cache,
+    calibrate,
     corpus,
     export,
     fits,
@@ -25,7 +26,8 @@ from capgap.errors import CapgapError
 __all__ = ["main"]
 
 MODULES = (
-    reproduce, planning, thresholds, fits, training, cache, sweeps, runs, export, bench, corpus,
+    reproduce, planning, thresholds, fits, training, cache, sweeps, runs, calibrate, export, bench,
+    corpus,
 )  # fmt: skip
 
 # Packages that are not always there, and the extra that brings them.

@@ -13,7 +13,14 @@ from torch import nn
 from capgap.lm.corpus import Document
 from capgap.lm.text import Text
 
-__all__ = ["Evaluation", "evaluate", "summarize", "summarize_losses", "token_losses"]
+__all__ = [
+    "Evaluation",
+    "document_windows",
+    "evaluate",
+    "summarize",
+    "summarize_losses",
+    "token_losses",
+]
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def token_losses(
 ) -> NDArray[np.float32]:
     """Nats of every validation token, documents one after another; see `evaluate`."""
     model.eval()
-    parts = [_windows(corpus, document, length) for document in corpus.validation]
+    parts = [document_windows(corpus, document, length) for document in corpus.validation]
     inputs, targets, mask = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     found = []
     for start in range(0, len(inputs), batch_size):
@@ -143,7 +150,7 @@ def token_losses(
     return np.concatenate(found)
 
 
-def _windows(
+def document_windows(
     corpus: Text, document: Document, length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Inputs, targets and mask of shape (windows, length); the last window is padded."""

@@ -14,7 +14,7 @@ from capgap.cli.options import count
 COMMANDS = [
     [], ["train"], ["distill"], ["sweep"], ["runs"], ["reproduce"], ["corpus"],
     ["corpus", "build"], ["corpus", "info"], ["cache"], ["cache", "build"], ["cache", "verify"],
-    ["cache", "stats"], ["export"], ["bench"],
+    ["cache", "stats"], ["export"], ["bench"], ["calibrate"],
 ]  # fmt: skip
 SMALL = ["--aspect-ratio", "8", "--sequence-length", "32"]
 
