@@ -143,7 +143,7 @@ def test_commands_work_in_the_order_given(
     for folder in ("simulations", "figures"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
-    assert len(commands()) == 24
+    assert len(commands()) == 25
     for line in commands():
         assert main(shlex.split(line)[1:]) == 0, line
         assert capsys.readouterr().out, line
@@ -151,7 +151,7 @@ def test_commands_work_in_the_order_given(
 
 def test_pictures_are_there() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     assert all((ROOT / path).is_file() for path in pictures)
 
 

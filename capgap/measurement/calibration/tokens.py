@@ -90,7 +90,7 @@ def corpus_predictions(
     place = None if reference is None else names.index(reference)
     for model in models.values():
         model.eval()
-    for rows in _batches(_numbereddocument_windows(corpus, length), batch_size):
+    for rows in _batches(_numbered_windows(corpus, length), batch_size):
         inputs, targets, keep, document, window = (
             np.stack(column) for column in zip(*rows, strict=True)
         )
@@ -115,7 +115,7 @@ def corpus_predictions(
 Window = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_], int, int]
 
 
-def _numbereddocument_windows(corpus: "Text", length: int) -> Iterator[Window]:
+def _numbered_windows(corpus: "Text", length: int) -> Iterator[Window]:
     """Inputs, targets and mask of each window, (length,), with the numbers of document, window."""
     from capgap.lm.evaluation import document_windows
 
