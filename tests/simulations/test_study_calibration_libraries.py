@@ -28,6 +28,7 @@ def load(name: str) -> ModuleType:
 
 
 inputs = load("calibration_cases")
+values = load("calibration_values")
 study = load("study_calibration_libraries")
 CASES = {(case.name, case.quantity): case for case in inputs.cases()}
 
@@ -46,7 +47,7 @@ def table() -> list[Row]:
 @pytest.mark.parametrize("key", CASES, ids=" / ".join)
 def test_our_value_is_the_exact_one_and_the_one_in_the_table(key: Any, table: list[Row]) -> None:
     case = CASES[key]
-    ours, exact = inputs.our_value(case), inputs.exact_value(case)
+    ours, exact = values.our_value(case), values.exact_value(case)
     rows = [row for row in table if (row["case"], row["quantity"]) == key]
     assert rows
     if isinstance(exact, Fraction):
@@ -63,8 +64,8 @@ def test_our_value_is_the_exact_one_and_the_one_in_the_table(key: Any, table: li
 def test_verdicts_follow_from_the_numbers_and_differences_have_a_reason(table: list[Row]) -> None:
     for row in table:
         case = CASES[row["case"], row["quantity"]]
-        right = row["ours"] if not row["exact"] else row["exact"]
-        right = right if right == "refused" else float(Fraction(right))
+        text = row["exact"] or row["ours"]
+        right = text if text == "refused" else float(Fraction(text))
         judged = study.verdict(case, row["library"], number(row["value"]), right)
         assert row["verdict"] == judged, row
         assert bool(row["why"]) == (judged != "agrees"), row
@@ -80,7 +81,7 @@ def test_the_record_counts_the_rows(table: list[Row]) -> None:
 def test_a_wrong_value_is_told_from_a_right_one() -> None:
     """Negative control: an extra bin for confidence 1 gives .525, the exact value is .475."""
     case = CASES["confidence exactly 1", "ece"]
-    right = float(inputs.exact_value(case))
+    right = float(values.exact_value(case))
     assert right == pytest.approx(0.475)
     assert study.verdict(case, "torchmetrics", 0.525, right) == "differs"
     nearly = ReliabilityTable.of([0.95, 0.5], [1, 0], equal_width_edges(15))  # 1 elsewhere
