@@ -29,8 +29,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from calibration_cases import Case, cases
-from calibration_values import exact_value, our_value
+from study_calibration_cases import Case, cases
+from study_calibration_values import exact_value, our_value
 
 from capgap.files import write_atomically
 

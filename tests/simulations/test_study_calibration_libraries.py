@@ -27,8 +27,8 @@ def load(name: str) -> ModuleType:
     return module
 
 
-inputs = load("calibration_cases")
-values = load("calibration_values")
+inputs = load("study_calibration_cases")
+values = load("study_calibration_values")
 study = load("study_calibration_libraries")
 CASES = {(case.name, case.quantity): case for case in inputs.cases()}
 

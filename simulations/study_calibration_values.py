@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from calibration_cases import Case
+from study_calibration_cases import Case
 
 from capgap.errors import InputError
 from capgap.measurement import calibration as cal
