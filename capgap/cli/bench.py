@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from capgap.cli.options import add_command
 from capgap.counts import short
 from capgap.errors import InputError
 from capgap.files import write_atomically
+from capgap.measurement.machine import code_version, processor
 
 if TYPE_CHECKING:
     from capgap.lm.speed.report import DepthSpeed, SpeedReport
@@ -99,7 +101,9 @@ def _depths(text: str) -> tuple[int, ...]:
 
 
 def _record(report: "SpeedReport") -> dict[str, Any]:
-    return asdict(report) | {"goals": [asdict(g) | {"met": g.met} for g in report.goals]}
+    goals = [asdict(goal) | {"met": goal.met} for goal in report.goals]
+    made = {"processor": processor(), "torch": version("torch"), "code": code_version()}
+    return asdict(report) | {"goals": goals, "made": made}
 
 
 def _table(report: "SpeedReport") -> str:

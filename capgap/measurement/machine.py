@@ -17,7 +17,7 @@ from capgap.errors import CapgapError, InputError
 from capgap.lm.config import RunConfig
 from capgap.measurement.records import Machine
 
-__all__ = ["check_memory", "code_version", "describe_machine", "memory_errors"]
+__all__ = ["check_memory", "code_version", "describe_machine", "memory_errors", "processor"]
 
 # Bytes per parameter in training: weights, gradients and two moments, float32.
 TRAINING_BYTES = 16
@@ -41,7 +41,7 @@ def describe_machine(
     return Machine(
         device=torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         threads=threads,
-        processor=_processor(),
+        processor=processor(),
         platform=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         versions=versions,
         code_version=code,
@@ -104,7 +104,8 @@ def _peak_memory(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
