@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 MARKS = ("<!-- result:", "<!-- end of result -->")
 AUDIT_MARKS = ("<!-- audit:", "<!-- end of audit -->")
+SPEED_MARKS = ("<!-- speed:", "<!-- end of speed -->")
 SHOWN_CLAIMS = (
     "B.printed",
     "B.another-coefficient",
@@ -106,6 +107,36 @@ def audit_block() -> str:
     return "\n".join(lines)
 
 
+def speed_block() -> str:
+    """Times of one step by size, from the committed benchmark on one thread."""
+    found = json.loads((ROOT / "figures" / "training_speed.json").read_text(encoding="utf-8"))
+    goals = {(goal["depth"], goal["text"]): goal for goal in found["goals"]}
+    peak = found["peaks"]["float32"]
+    lines = [
+        f"One thread of an {found['made']['processor'].split(' with')[0]}, batches of 1,024 bytes;"
+        f" {sum(goal['met'] for goal in found['goals'])} of {len(found['goals'])} goals met"
+        " (`capgap bench`, `figures/training_speed.json`):",
+        "",
+        "| parameters | plain PyTorch loop | here, float32 | here, bfloat16 | of the float32 peak |"
+        " KD step / its parts | KD from a cache / alone | 8 students together |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for size in found["sizes"]:
+        depth, took = size["depth"], size["seconds"]
+        of = {text: goal["ratio"] for (d, text), goal in goals.items() if d == depth}
+        fastest = min(took["float32"], took["bfloat16"])
+        together = took["apart"] / took["together"]
+        lines.append(
+            f"| {size['N']:,} | {took['plain'] * 1e3:.1f} ms"
+            f" | {took['float32'] * 1e3:.1f} ms ({took['plain'] / took['float32']:.2f}x)"
+            f" | {took['bfloat16'] * 1e3:.1f} ms ({took['plain'] / took['bfloat16']:.2f}x)"
+            f" | {size['step_flops'] / fastest / peak:.0%}"
+            f" | {of['online KD step / (teacher forward + supervised step)']:.2f}"
+            f" | {of['cached KD step / supervised step']:.2f} | {together:.2f}x |"
+        )
+    return "\n".join(lines)
+
+
 def split(marks: tuple[str, str] = MARKS) -> tuple[str, str, str]:
     """README before, between and after the marks."""
     text = README.read_text(encoding="utf-8")
@@ -126,6 +157,10 @@ def test_table_is_that_of_the_figures() -> None:
 
 def test_audit_is_that_of_the_figures() -> None:
     assert split(AUDIT_MARKS)[1].strip() == audit_block(), "run python tests/test_readme.py"
+
+
+def test_speed_is_that_of_the_benchmark() -> None:
+    assert split(SPEED_MARKS)[1].strip() == speed_block(), "run python tests/test_readme.py"
 
 
 def commands() -> list[str]:
@@ -151,7 +186,7 @@ def test_commands_work_in_the_order_given(
 
 def test_pictures_are_there() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert len(pictures) == 8
+    assert len(pictures) == 9
     assert all((ROOT / path).is_file() for path in pictures)
 
 
@@ -163,6 +198,7 @@ def test_names_of_files_in_the_text_exist() -> None:
 
 
 if __name__ == "__main__":
-    for marks, block in ((MARKS, table()), (AUDIT_MARKS, audit_block())):
+    blocks = ((MARKS, table()), (AUDIT_MARKS, audit_block()), (SPEED_MARKS, speed_block()))
+    for marks, block in blocks:
         before, _, after = split(marks)
         README.write_text(f"{before}{block}\n{after}", encoding="utf-8")
