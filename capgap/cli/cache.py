@@ -244,9 +244,7 @@ def _print_stats(stats: "CacheStats", options: argparse.Namespace) -> None:
     state = "" if stats.complete else ", incomplete"
     once = f", and {short(stats.bytes_once)}B once" if stats.bytes_once else ""
     saved = stats.dense_per_token / stats.bytes_per_token if stats.bytes_per_token else 0.0
-    print(
-        f"{stats.outputs}: {stats.tokens:,} tokens in {stats.shards} shard{'s' * (stats.shards != 1)}{state}"
-    )
+    print(f"{stats.outputs}: {stats.tokens:,} tokens in {stats.shards} shards{state}")
     print(
         f"  {stats.bytes_per_token:.2f} bytes per token (theory {stats.theory_per_token:.2f}{once})"
     )
