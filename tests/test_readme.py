@@ -118,7 +118,7 @@ def speed_block() -> str:
         " (`capgap bench`, `figures/training_speed.json`):",
         "",
         "| parameters | plain PyTorch loop | here, float32 | here, bfloat16 | of the float32 peak |"
-        " KD step / its parts | KD from a cache / alone | 8 students together |",
+        " KD step / its parts | KD from the slowest cache / alone | 8 students together |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for size in found["sizes"]:
@@ -126,13 +126,14 @@ def speed_block() -> str:
         of = {text: goal["ratio"] for (d, text), goal in goals.items() if d == depth}
         fastest = min(took["float32"], took["bfloat16"])
         together = took["apart"] / took["together"]
+        cached = max(ratio for text, ratio in of.items() if text.startswith("cached"))
         lines.append(
             f"| {size['N']:,} | {took['plain'] * 1e3:.1f} ms"
             f" | {took['float32'] * 1e3:.1f} ms ({took['plain'] / took['float32']:.2f}x)"
             f" | {took['bfloat16'] * 1e3:.1f} ms ({took['plain'] / took['bfloat16']:.2f}x)"
             f" | {size['step_flops'] / fastest / peak:.0%}"
             f" | {of['online KD step / (teacher forward + supervised step)']:.2f}"
-            f" | {of['cached KD step / supervised step']:.2f} | {together:.2f}x |"
+            f" | {cached:.2f} | {together:.2f}x |"
         )
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from capgap.errors import InputError  # noqa: E402
 from capgap.lm.memory import keep_freed_memory, peak_resident_bytes  # noqa: E402
 from capgap.lm.model import Transformer  # noqa: E402
 from capgap.lm.shape import ModelShape  # noqa: E402
+from capgap.lm.speed.caches import FORMS  # noqa: E402
 from capgap.lm.speed.peak import matmul_peak  # noqa: E402
 from capgap.lm.speed.plain import PlainTransformer, copy_weights, plain_loss  # noqa: E402
 from capgap.lm.speed.profile import CLASSES, op_shares  # noqa: E402
@@ -92,7 +93,7 @@ def test_interleaved_times_by_a_clock_that_is_known() -> None:
 
 def size(depth: int, N: int, **seconds: float) -> DepthSpeed:
     base = {"plain": 3.0, "float32": 2.0, "bfloat16": 1.0, "teacher": 1.0, "taught": 2.1,
-            "online": 3.1, "cached": 2.2, "batch": 0.01} | seconds  # fmt: skip
+            "online": 3.1, "cached top-k:12": 2.2, "batch": 0.01} | seconds  # fmt: skip
     return DepthSpeed(
         depth=depth, N=N, tokens=100, step_flops=60.0, seconds=base, teacher_depth=depth + 2,
         students=8, shares={}, peak_bytes=1,
@@ -130,9 +131,11 @@ def test_bench_prints_saves_and_refuses(
     options.run(options)
     printed = capsys.readouterr().out
     assert "plain/this" in printed
-    assert "depth 1: cached KD step / supervised step" in printed
+    assert "depth 1: cached top-k:12 KD step / supervised step" in printed
     rows = list(csv.DictReader(out.read_text().splitlines()))
-    pieces = {"plain", "float32", "teacher", "taught", "online", "cached", "batch"}
+    pieces = {"plain", "float32", "teacher", "taught", "online", "batch"} | {
+        f"cached {form}" for form in FORMS
+    }
     assert {row["piece"] for row in rows} == pieces
     assert all(float(row["seconds"]) > 0 for row in rows)
     options = parser().parse_args([*arguments, "--json"])

@@ -1,16 +1,18 @@
 """Time the training steps of several depths, the baseline among them, in one process."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from capgap.lm.batches import Batches
-from capgap.lm.losses import keep_top_k
 from capgap.lm.memory import peak_resident_bytes, restart_peak
 from capgap.lm.shape import ModelShape
+from capgap.lm.speed.caches import FORMS, cache_reader
 from capgap.lm.speed.peak import matmul_peak
 from capgap.lm.speed.profile import op_shares
 from capgap.lm.speed.report import DepthSpeed, SpeedReport
@@ -20,7 +22,7 @@ from capgap.lm.speed.timing import interleave
 __all__ = ["measure_speed"]
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-STUDENTS, KEPT = 8, 12
+STUDENTS = 8
 CORPUS_TOKENS = 2_000_000
 
 
@@ -76,7 +78,9 @@ def _measure(
     }
     settle = torch.cuda.synchronize if device.type == "cuda" else None
     tick = CLOCKS[clock]
-    times = interleave(bodies, repetitions, clock=tick, settle=settle)
+    with tempfile.TemporaryDirectory() as folder:
+        bodies |= _cached(shape, first, Path(folder))
+        times = interleave(bodies, repetitions, clock=tick, settle=settle)
     if students:
         many = _many(shape, first)
         times |= interleave(many, max(2, repetitions // 8), clock=tick, settle=settle)
@@ -96,8 +100,8 @@ def _measure(
 
 
 def _teacher_depth(depth: int) -> int:
-    """Half as deep again, at least 2 layers more: some 3 to 8 times the parameters."""
-    return max(depth + 2, depth + depth // 2)
+    """Two layers more: 2 to 8 times the parameters."""
+    return depth + 2
 
 
 def _settings(
@@ -116,14 +120,24 @@ def _settings(
 def _taught(shape: ModelShape, setting: Setting) -> dict[str, Callable[[], object]]:
     teacher = forward_body(ModelShape(depth=_teacher_depth(shape.depth)), setting)
     logits = teacher()
-    kept = keep_top_k(logits.float(), KEPT)
-    taught, online, cached = (our_step(shape, setting).step for _ in range(3))
+    taught, online = (our_step(shape, setting).step for _ in range(2))
     return {
         "teacher": teacher,
         "taught": lambda: taught(logits),
         "online": lambda: online(teacher()),
-        "cached": lambda: cached(kept),
     }
+
+
+def _cached(shape: ModelShape, setting: Setting, folder: Path) -> dict[str, Callable[[], object]]:
+    """Distilled steps that read their targets from disk, in every form."""
+    teacher = ModelShape(depth=_teacher_depth(shape.depth))
+
+    def body(form: str, number: int) -> Callable[[], object]:
+        read = cache_reader(form, teacher, setting, folder / str(number))
+        step = our_step(shape, setting).step
+        return lambda: step(read())
+
+    return {f"cached {form}": body(form, number) for number, form in enumerate(FORMS)}
 
 
 def _many(shape: ModelShape, setting: Setting) -> dict[str, Callable[[], object]]:

@@ -35,7 +35,8 @@ class DepthSpeed:
     seconds : dict of str to float
         Least time of each piece: "plain", steps of ours by name ("float32", "bfloat16",
         "float32 compiled", ...), "teacher", "taught" (a distilled step, logits at hand),
-        "online", "cached", "batch" (making a batch from a corpus), "together", "apart".
+        "online", "cached ..." (a distilled step that reads the form named from disk), "batch"
+        (making a batch from a corpus), "together", "apart".
     teacher_depth, students : int
     shares : dict of str to float
         Of the first step of ours, by class of operation; empty if not profiled.
@@ -89,10 +90,11 @@ class DepthSpeed:
             text="online KD step / (teacher forward + supervised step)",
             depth=depth, ratio=s["online"] / (s["teacher"] + base), bound=1.10, at_least=False,
         )  # fmt: skip
-        yield Goal(
-            text="cached KD step / supervised step",
-            depth=depth, ratio=s["cached"] / base, bound=1.15, at_least=False,
-        )  # fmt: skip
+        for name in (name for name in s if name.startswith("cached")):
+            yield Goal(
+                text=f"{name} KD step / supervised step",
+                depth=depth, ratio=s[name] / base, bound=1.15, at_least=False,
+            )  # fmt: skip
         if "together" in s:
             yield Goal(
                 text=f"{self.students} students one by one / from one teacher pass",
