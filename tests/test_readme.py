@@ -135,7 +135,24 @@ def speed_block() -> str:
             f" | {of['online KD step / (teacher forward + supervised step)']:.2f}"
             f" | {cached:.2f} | {together:.2f}x |"
         )
-    return "\n".join(lines)
+    gains = [size["seconds"]["plain"] / size["seconds"]["float32"] for size in found["sizes"]]
+    two = json.loads((ROOT / "figures" / "training_speed_two_threads.json").read_text())
+    missed = [
+        f"{goal['text']} at depth {goal['depth']}: {goal['ratio']:.2f} ({goal['bound']:g})"
+        for goal in two["goals"]
+        if not goal["met"]
+    ]
+    met = len(two["goals"]) - len(missed)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"The gain is bfloat16's: in float32 alone it is {min(gains):.2f} to {max(gains):.2f}"
+            " times. The eight students share a pass of a teacher two layers deeper. On two"
+            f" threads {met} of {len(two['goals'])} goals are met; missed, with the goal in"
+            f" parentheses: {'; '.join(missed) or 'none'}.",
+        ]
+    )
 
 
 def split(marks: tuple[str, str] = MARKS) -> tuple[str, str, str]:
@@ -158,6 +175,17 @@ def test_table_is_that_of_the_figures() -> None:
 
 def test_audit_is_that_of_the_figures() -> None:
     assert split(AUDIT_MARKS)[1].strip() == audit_block(), "run python tests/test_readme.py"
+
+
+def test_calibration_is_that_of_the_figure() -> None:
+    """Numbers in the text: ECE and interval of three students against data, in percent."""
+    source = json.loads((ROOT / "figures" / "measured_calibration.json").read_text())
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    found = {row["model"]: row for row in source["errors"] if row["against"] == "data"}
+    for model, digits in (("distilled: full", 2), ("distilled: top-1", 1), ("alone", 2)):
+        ece, (low, high) = found[model]["ece"], found[model]["interval"]
+        assert f"{100 * ece:.{digits}f}%" in text
+        assert f"{100 * low:.{digits}f} to {100 * high:.{digits}f})" in text
 
 
 def test_speed_is_that_of_the_benchmark() -> None:
